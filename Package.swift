@@ -1,0 +1,103 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+func target(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let argumentParser: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+// The floors of the house, lowest first: imports go down only.
+let package = Package(
+    name: "mptcpctl",
+    products: [.executable(name: "mptcpctl", targets: ["mptcpctl"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.4.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    ],
+    targets: [
+        // Linux C: shims and system libraries
+        .target(name: "CLinux"),
+        .systemLibrary(
+            name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+        .systemLibrary(
+            name: "CNetlinkRoute", pkgConfig: "libnl-route-3.0",
+            providers: [.apt(["libnl-route-3-dev"])]),
+
+        // The pure world
+        target("NetworkPrimitives"),
+        target("WireFormat", ["NetworkPrimitives"]),
+        target("CongestionControl", ["NetworkPrimitives"]),
+        target("LinkModel", ["NetworkPrimitives"]),
+        target("TCP", ["NetworkPrimitives", "WireFormat", "CongestionControl", collections]),
+        target(
+            "MPTCP",
+            ["NetworkPrimitives", "WireFormat", "CongestionControl", "TCP", crypto, collections]),
+        target(
+            "HostStack",
+            ["NetworkPrimitives", "WireFormat", "CongestionControl", "TCP", "MPTCP", collections,
+             heap]),
+        target("TraceAnalysis", ["NetworkPrimitives", "WireFormat", crypto]),
+        target("Topology", ["NetworkPrimitives", "LinkModel", yams]),
+        target(
+            "Scenario", ["NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "TraceAnalysis"]),
+        target(
+            "NetworkSimulation",
+            ["NetworkPrimitives", "WireFormat", "LinkModel", "HostStack", collections]),
+
+        // The Linux world
+        target("LinuxSystem", ["NetworkPrimitives", "CLinux", systemPackage]),
+        target("Netlink", ["NetworkPrimitives", "LinuxSystem", "CLinux", "CNetlinkRoute"]),
+        target("PacketDevice", ["NetworkPrimitives", "WireFormat", "LinuxSystem", "CLinux"]),
+        target("PacketCapture", ["NetworkPrimitives", "WireFormat", "LinuxSystem", "CPcap"]),
+        target(
+            "StackRuntime",
+            ["NetworkPrimitives", "WireFormat", "HostStack", "LinuxSystem", "Netlink",
+             "PacketDevice"]),
+        target(
+            "KernelEndpoint", ["NetworkPrimitives", "LinuxSystem", "Netlink", "CLinux"]),
+        target(
+            "Testbed",
+            ["NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "LinuxSystem", "Netlink",
+             "PacketDevice", "CLinux"]),
+
+        // Experiments and commands
+        target(
+            "Experiment",
+            ["NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "Scenario",
+             "TraceAnalysis", "HostStack", "NetworkSimulation", "LinuxSystem", "Netlink",
+             "PacketCapture", "StackRuntime", "KernelEndpoint", "Testbed"]),
+        target(
+            "Reporting", ["NetworkPrimitives", "WireFormat", "TraceAnalysis", "Topology", "Scenario"]),
+        target(
+            "MPTCPCtlCommands",
+            ["NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "Scenario",
+             "TraceAnalysis", "HostStack", "NetworkSimulation", "LinuxSystem", "Netlink",
+             "PacketCapture", "StackRuntime", "KernelEndpoint", "Testbed", "Experiment",
+             "Reporting", argumentParser, logging]),
+        .executableTarget(
+            name: "mptcpctl", dependencies: ["MPTCPCtlCommands"], swiftSettings: settings),
+    ]
+)

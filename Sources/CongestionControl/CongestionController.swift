@@ -1,0 +1,152 @@
+public import NetworkPrimitives
+
+/// The algorithms.
+public enum CongestionControlKind: String, Sendable, CaseIterable {
+    /// RFC 9438.
+    case cubic
+    /// RFC 5681 and 6582.
+    case reno
+}
+
+/// A congestion window and how it moves. Windows are in octets.
+///
+/// The caller reports what happened to its data; the controller never sees a segment.
+public struct CongestionController: Sendable {
+    private enum Algorithm: Sendable {
+        case reno(NewReno)
+        case cubic(Cubic)
+    }
+
+    private struct Saved: Sendable {
+        var window: Int
+        var threshold: Int
+        var algorithm: Algorithm
+    }
+
+    /// The congestion window (cwnd).
+    public private(set) var window: Int
+    /// The slow start threshold (ssthresh).
+    public private(set) var slowStartThreshold = Int.max
+    private var maximumSegmentSize: Int
+    private var algorithm: Algorithm
+    private var saved: Saved?
+
+    /// A controller at the initial window of RFC 6928.
+    public init(kind: CongestionControlKind, maximumSegmentSize: Int, now: Instant) {
+        let segment = max(maximumSegmentSize, 1)
+        self.maximumSegmentSize = segment
+        window = Self.initialWindow(segment)
+        algorithm =
+            switch kind {
+            case .reno: .reno(NewReno())
+            case .cubic: .cubic(Cubic())
+            }
+    }
+
+    /// RFC 6928, 2.
+    private static func initialWindow(_ segment: Int) -> Int {
+        min(10 * segment, max(2 * segment, 14_600))
+    }
+
+    /// Whether the window is below the slow start threshold.
+    public var isInSlowStart: Bool { window < slowStartThreshold }
+
+    /// New data was acknowledged outside of fast recovery.
+    ///
+    /// `isWindowLimited` says whether the window was what held the sender back; an unused window
+    /// does not grow (RFC 7661).
+    public mutating func acknowledged(
+        bytes: Int, inFlight: Int, isWindowLimited: Bool, roundTrip: Duration?, now: Instant
+    ) {
+        guard bytes > 0, isWindowLimited else { return }
+        var bytes = bytes
+        if isInSlowStart {
+            let step = min(bytes, slowStartThreshold - window)
+            window += step
+            bytes -= step
+            guard bytes > 0 else { return }
+        }
+        switch algorithm {
+        case .reno(var reno):
+            window = reno.grow(window, bytes: bytes, segment: maximumSegmentSize)
+            algorithm = .reno(reno)
+        case .cubic(var cubic):
+            window = cubic.grow(
+                window, bytes: bytes, segment: maximumSegmentSize,
+                roundTrip: roundTrip?.seconds ?? 0, now: now)
+            algorithm = .cubic(cubic)
+        }
+    }
+
+    /// A loss was found by fast retransmit (or announced by ECN): one reduction per window.
+    public mutating func enterRecovery(inFlight: Int, now: Instant) {
+        save()
+        reduce(inFlight: inFlight)
+        window = slowStartThreshold
+    }
+
+    /// Recovery is over.
+    public mutating func exitRecovery(now: Instant) {
+        window = max(min(window, slowStartThreshold), maximumSegmentSize)
+    }
+
+    /// The retransmission timer expired (RFC 5681, 3.1).
+    public mutating func retransmissionTimeout(
+        inFlight: Int, isFirstForThisLoss: Bool, now: Instant
+    ) {
+        if isFirstForThisLoss {
+            save()
+            reduce(inFlight: inFlight)
+        }
+        if case .cubic(var cubic) = algorithm {
+            cubic.restart()
+            algorithm = .cubic(cubic)
+        }
+        window = maximumSegmentSize
+    }
+
+    /// The last reduction was spurious: back to what was.
+    public mutating func undo() {
+        guard let saved else { return }
+        window = max(window, saved.window)
+        slowStartThreshold = saved.threshold
+        algorithm = saved.algorithm
+        self.saved = nil
+    }
+
+    /// Nothing was sent for longer than a timeout (RFC 5681, 4.1).
+    public mutating func restartAfterIdle(now: Instant) {
+        window = min(window, Self.initialWindow(maximumSegmentSize))
+        if case .cubic(var cubic) = algorithm {
+            cubic.restart()
+            algorithm = .cubic(cubic)
+        }
+    }
+
+    /// The path carries segments of another size; the initial window follows.
+    public mutating func maximumSegmentSizeChanged(to size: Int) {
+        let size = max(size, 1)
+        if window == Self.initialWindow(maximumSegmentSize), slowStartThreshold == .max {
+            window = Self.initialWindow(size)
+        }
+        maximumSegmentSize = size
+        window = max(window, size)
+    }
+
+    private mutating func save() {
+        saved = Saved(window: window, threshold: slowStartThreshold, algorithm: algorithm)
+    }
+
+    private mutating func reduce(inFlight: Int) {
+        let floor = 2 * maximumSegmentSize
+        switch algorithm {
+        case .reno:
+            slowStartThreshold = max(min(inFlight, window) / 2, floor)
+        case .cubic(var cubic):
+            let flight = Double(max(min(inFlight, window), 1))
+            cubic.noteReduction(window: window, segment: maximumSegmentSize)
+            slowStartThreshold = max(Int(flight * Cubic.beta), floor)
+            algorithm = .cubic(cubic)
+        }
+    }
+}

@@ -1,0 +1,324 @@
+public import NetworkPrimitives
+internal import TCP
+public import WireFormat
+
+/// What the host draws at random for a new subflow.
+public struct SubflowSecrets: Sendable {
+    /// The initial sequence number (RFC 6528).
+    public var initialSequence: SequenceNumber
+    /// The start of the timestamp clock (RFC 7323, 5.4).
+    public var timestampOffset: UInt32
+
+    /// These numbers.
+    public init(initialSequence: SequenceNumber, timestampOffset: UInt32) {
+        self.initialSequence = initialSequence
+        self.timestampOffset = timestampOffset
+    }
+}
+
+extension Connection {
+    /// Opens a connection (mptcp-behaviour, 2.1): the SYN comes from the next poll.
+    public static func open(
+        _ tuple: FourTuple, on interface: InterfaceID, configuration: ConnectionConfiguration,
+        localKey: Key, secrets: SubflowSecrets, interfaces: [StackInterface],
+        generator: SeededGenerator, now: Instant
+    ) -> Connection {
+        var connection = Connection(
+            isOpener: true, configuration: configuration, localKey: localKey,
+            remote: tuple.remote, interfaces: interfaces, generator: generator)
+        let tcp = TCPConnection.connect(
+            tuple, configuration: connection.tcpConfiguration(for: tuple.local.address),
+            initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
+            now: now)
+        connection.addSubflow(.capable, isOpener: true, interface: interface, tcp: tcp)
+        if !configuration.isMultipath { connection.isFallback = true }
+        connection.log("connect", now: now, ("tuple", .text(tuple.description)))
+        return connection
+    }
+
+    /// Answers the first SYN of a connection (mptcp-behaviour, 2.2).
+    public static func accept(
+        _ tuple: FourTuple, syn: SegmentHeader, on interface: InterfaceID,
+        configuration: ConnectionConfiguration, localKey: Key, secrets: SubflowSecrets,
+        interfaces: [StackInterface], generator: SeededGenerator, now: Instant
+    ) -> Connection {
+        var connection = Connection(
+            isOpener: false, configuration: configuration, localKey: localKey,
+            remote: tuple.remote, interfaces: interfaces, generator: generator)
+        if let offer = syn.options.capableOffer, configuration.isMultipath {
+            // Linux takes the checksum wish from either side (kernel-peer, 4.2).
+            if offer.flags.contains(.checksumRequired) { connection.usesChecksum = true }
+        } else {
+            connection.isFallback = true
+        }
+        let tcp = TCPConnection.accept(
+            tuple, syn: syn, configuration: connection.tcpConfiguration(for: tuple.local.address),
+            initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
+            now: now)
+        connection.addSubflow(.capable, isOpener: false, interface: interface, tcp: tcp)
+        return connection
+    }
+
+    /// Answers SYN+MP_JOIN whose token is ours (mptcp-behaviour, 4.2). Returns whether it did; if
+    /// not, the host answers with RST and reason 3.
+    public mutating func acceptJoin(
+        _ tuple: FourTuple, syn: SegmentHeader, on interface: InterfaceID,
+        secrets: SubflowSecrets, now: Instant
+    ) -> Bool {
+        guard case .join(.syn(let isBackup, let addressID, let token, let nonce))? =
+            syn.options.mptcp.first(where: { if case .join(.syn) = $0 { true } else { false } }),
+            token == localToken, isEstablished, !isFallback, closeReason == nil,
+            !(data.isFINAcknowledged && data.isPeerFinished)
+        else { return false }
+        let pendingJoins = subflows.count { $0.kind == .join && !$0.isFullyEstablished }
+        guard pendingJoins < configuration.maximumPendingJoins,
+            subflows.count(where: { !$0.isRetired }) <= configuration.maximumExtraSubflows
+        else {
+            counters.joinsFailed += 1
+            return false
+        }
+        let tcp = TCPConnection.accept(
+            tuple, syn: syn, configuration: tcpConfiguration(for: tuple.local.address),
+            initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
+            now: now)
+        let index = addSubflow(.join, isOpener: false, interface: interface, tcp: tcp)
+        subflows[index].remoteAddressID = addressID
+        subflows[index].remoteNonce = nonce
+        subflows[index].localNonce = UInt32(truncatingIfNeeded: generator.next())
+        subflows[index].isBackupForUs = isBackup
+        subflows[index].localAddressID = paths.localAddressID(
+            of: tuple.local.address, initial: initialLocalAddress)
+        log(
+            "join_received", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
+            ("tuple", .text(tuple.description)))
+        return true
+    }
+
+    /// Opens a subflow (mptcp-behaviour, 4.1): SYN+MP_JOIN comes from the next poll.
+    mutating func openJoin(
+        from local: Endpoint, to remote: Endpoint, remoteAddressID: AddressID,
+        isBackup: Bool, interface: InterfaceID, now: Instant
+    ) {
+        let secrets = SubflowSecrets(
+            initialSequence: SequenceNumber(UInt32(truncatingIfNeeded: generator.next())),
+            timestampOffset: UInt32(truncatingIfNeeded: generator.next()))
+        let tuple = FourTuple(local: local, remote: remote)
+        let tcp = TCPConnection.connect(
+            tuple, configuration: tcpConfiguration(for: local.address),
+            initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
+            now: now)
+        let index = addSubflow(.join, isOpener: true, interface: interface, tcp: tcp)
+        subflows[index].localNonce = UInt32(truncatingIfNeeded: generator.next())
+        subflows[index].isBackupForPeer = isBackup
+        subflows[index].remoteAddressID = remoteAddressID
+        subflows[index].localAddressID = paths.localAddressID(
+            of: local.address, initial: initialLocalAddress)
+        log(
+            "join_sent", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
+            ("tuple", .text(tuple.description)), ("backup", .number(isBackup ? 1 : 0)))
+    }
+
+    var initialLocalAddress: IPAddress? { paths.initialTuple?.local.address }
+
+    @discardableResult
+    mutating func addSubflow(
+        _ kind: Subflow.Kind, isOpener: Bool, interface: InterfaceID, tcp: TCPConnection
+    ) -> Int {
+        let id = SubflowID(nextSubflowID)
+        nextSubflowID += 1
+        if kind == .capable { paths.initialTuple = tcp.tuple }
+        subflows.append(
+            Subflow(id: id, kind: kind, isOpener: isOpener, interface: interface, tcp: tcp))
+        events.append(.subflowOpened(id, tcp.tuple))
+        graceDeadline = nil
+        return subflows.count - 1
+    }
+
+    func tcpConfiguration(for address: IPAddress) -> TCPConfiguration {
+        var tcp = configuration.tcp
+        tcp.maximumReceiveWindow = configuration.receiveBuffer
+        // mptcp-wire, 14.2: a DSS with both numbers in 64 bits and a checksum, padded.
+        tcp.reservedOptionBytes = configuration.isMultipath ? 28 : 0
+        if let interface = interface(owning: address) { tcp.mtu = interface.mtu }
+        return tcp
+    }
+
+    // MARK: Segments of the handshakes
+
+    /// The answer to our SYN. Returns whether the subflow may go on.
+    mutating func receiveSYNACK(_ header: SegmentHeader, _ index: Int, now: Instant) -> Bool {
+        switch subflows[index].kind {
+        case .capable:
+            guard !isFallback else { return true }
+            // RFC 8684, 3.1: version and crypto must be the ones we asked for.
+            guard let answer = header.options.capableAnswer, let key = answer.senderKey else {
+                fallBack(.noCapableAnswer, now: now)
+                return true
+            }
+            learnRemoteKey(key)
+            if answer.flags.contains(.checksumRequired) { usesChecksum = true }
+            peerDeniesInitialAddress = answer.flags.contains(.denyInitialAddress)
+            return true
+        case .join:
+            guard case .join(.synACK(let isBackup, let addressID, let hmac, let nonce))? =
+                header.options.mptcp.first(where: {
+                    if case .join(.synACK) = $0 { true } else { false }
+                }), let remoteKey
+            else { return refuseJoin(index, .mptcpSpecific, now: now) }
+            let expected = scheme.joinHMAC(
+                localKey: remoteKey, remoteKey: localKey, localNonce: nonce,
+                remoteNonce: subflows[index].localNonce)
+            guard expected.high ^ hmac == 0 else {
+                return refuseJoin(index, .mptcpSpecific, now: now)
+            }
+            subflows[index].remoteNonce = nonce
+            subflows[index].isBackupForUs = isBackup
+            if subflows[index].remoteAddressID != addressID {
+                subflows[index].remoteAddressID = addressID
+            }
+            return true
+        }
+    }
+
+    /// The third packet at the listener. Returns whether the subflow may go on.
+    mutating func receiveThirdPacket(
+        _ header: SegmentHeader, payloadLength: Int, _ index: Int, now: Instant
+    ) -> Bool {
+        switch subflows[index].kind {
+        case .capable:
+            guard !isFallback else { return true }
+            guard let capable = header.options.capableConfirmation(hasPayload: payloadLength > 0),
+                let key = capable.senderKey, capable.receiverKey == localKey
+            else {
+                fallBack(.noCapableConfirmation, now: now)
+                return true
+            }
+            learnRemoteKey(key)
+            // kernel-peer, 4.2: the third packet decides about checksums and the C flag.
+            usesChecksum = usesChecksum || capable.flags.contains(.checksumRequired)
+            peerDeniesInitialAddress = capable.flags.contains(.denyInitialAddress)
+            return true
+        case .join:
+            guard let remoteKey,
+                case .join(.ack(let hmac))? = header.options.mptcp.first(where: {
+                    if case .join(.ack) = $0 { true } else { false }
+                })
+            else { return refuseJoin(index, .mptcpSpecific, now: now) }
+            let expected = scheme.joinHMAC(
+                localKey: remoteKey, remoteKey: localKey,
+                localNonce: subflows[index].remoteNonce, remoteNonce: subflows[index].localNonce)
+            guard expected.isEqualInConstantTime(to: hmac) else {
+                return refuseJoin(index, .mptcpSpecific, now: now)
+            }
+            return true
+        }
+    }
+
+    private mutating func learnRemoteKey(_ key: Key) {
+        remoteKey = key
+        remoteToken = scheme.token(of: key)
+        data.remoteInitialDSN = scheme.initialDataSequenceNumber(of: key)
+    }
+
+    private mutating func refuseJoin(
+        _ index: Int, _ reason: MPTCPReset.Reason, now: Instant
+    ) -> Bool {
+        counters.joinsFailed += 1
+        log(
+            "join_failed", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
+            ("reason", .number(Int(reason.rawValue))))
+        paths.noteFailedJoin(from: subflows[index].tcp.tuple.local.address)
+        resetSubflow(index, MPTCPReset(reason), now: now)
+        return false
+    }
+
+    /// The TCP handshake of a subflow is complete.
+    mutating func handshakeCompleted(_ index: Int, header: SegmentHeader, now: Instant) {
+        let window = Int(header.window)
+        switch subflows[index].kind {
+        case .capable:
+            isEstablished = true
+            data.windowEnd = max(data.windowEnd, window)
+            events.append(.established)
+            log(
+                "connection_established", now: now,
+                ("tuple", .text(subflows[index].tcp.tuple.description)),
+                ("mptcp", .number(isFallback ? 0 : 1)),
+                ("local_token", .text(localToken.description)),
+                ("remote_token", .text(remoteToken?.description ?? "")))
+            if !subflows[index].isOpener {
+                // The listener knows both keys now. Its ACK with DATA_ACK lets the opener join
+                // (kernel-peer, 4.1).
+                if !isFallback { subflows[index].tcp.requestACK() }
+                confirmSubflow(index, now: now)
+                announceAddresses()
+            } else if isFallback {
+                confirmSubflow(index, now: now)
+            }
+        case .join:
+            if subflows[index].isOpener {
+                // RFC 8684, 3.2: no data before the fourth packet.
+                armJoinTimer(index, now: now)
+            } else {
+                counters.joinsAccepted += 1
+                subflows[index].isFourthPacketPending = true
+                confirmSubflow(index, now: now)
+            }
+        }
+    }
+
+    mutating func armJoinTimer(_ index: Int, now: Instant) {
+        let timeout = subflows[index].tcp.rtt.timeout
+        subflows[index].joinDeadline =
+            now + .nanoseconds(timeout << min(subflows[index].joinAttempts, 6))
+    }
+
+    /// Both sides have proved themselves: data may flow on the subflow.
+    mutating func confirmSubflow(_ index: Int, now: Instant) {
+        guard !subflows[index].isFullyEstablished else { return }
+        subflows[index].isFullyEstablished = true
+        subflows[index].joinDeadline = nil
+        if subflows[index].kind == .join {
+            data.isContiguous = false
+            if subflows[index].isOpener { counters.joinsOpened += 1 }
+        }
+        log(
+            "subflow_established", now: now,
+            ("subflow", .number(Int(subflows[index].id.rawValue))),
+            ("tuple", .text(subflows[index].tcp.tuple.description)),
+            ("backup", .number(subflows[index].isBackup ? 1 : 0)))
+        subflowBecameUsable(index, now: now)
+        if subflows[index].kind == .capable { managePaths(now: now) }
+    }
+}
+
+extension TCPOptions {
+    private var capables: [MPCapable] {
+        mptcp.compactMap { if case .capable(let capable) = $0 { capable } else { nil } }
+    }
+
+    private func isUsable(_ capable: MPCapable) -> Bool {
+        // RFC 8684, 3.1: an unknown B flag or crypto algorithm makes the option void.
+        !capable.flags.contains(.extensibility) && capable.flags.rawValue & 0x1f == 0x01
+    }
+
+    /// MP_CAPABLE of a SYN that offers version 1 or later.
+    public var capableOffer: MPCapable? {
+        capables.first { $0.version >= 1 && $0.senderKey == nil && isUsable($0) }
+    }
+
+    /// MP_CAPABLE of a SYN/ACK.
+    var capableAnswer: MPCapable? {
+        capables.first {
+            $0.version == 1 && $0.senderKey != nil && $0.receiverKey == nil && isUsable($0)
+        }
+    }
+
+    /// MP_CAPABLE of the third packet, or of the first data. Linux: length 20 iff no payload.
+    func capableConfirmation(hasPayload: Bool) -> MPCapable? {
+        capables.first {
+            $0.version == 1 && $0.receiverKey != nil && isUsable($0)
+                && (hasPayload || $0.dataLength == nil)
+        }
+    }
+}

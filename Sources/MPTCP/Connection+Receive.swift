@@ -1,0 +1,345 @@
+public import NetworkPrimitives
+internal import TCP
+public import WireFormat
+
+extension Connection {
+    /// Takes a segment of a subflow (mptcp-behaviour, 5.4). `packet` is the IP packet in which
+    /// `view.payload` lies. Returns whether the host should answer with RST.
+    public mutating func receive(
+        _ view: SegmentView, packet: UnsafeRawBufferPointer, on id: SubflowID, now: Instant
+    ) -> Bool {
+        guard let index = index(of: id) else { return true }
+        let header = view.header
+        let payload = UnsafeRawBufferPointer(rebasing: packet[view.payload])
+        if subflows[index].tcp.isAcceptableSYNACK(header) {
+            guard receiveSYNACK(header, index, now: now) else { return false }
+        } else if subflows[index].tcp.completesHandshake(header) {
+            let goesOn = receiveThirdPacket(
+                header, payloadLength: payload.count, index, now: now)
+            guard goesOn else { return false }
+        }
+        let hadReceivedFIN = subflows[index].tcp.hasReceivedFIN
+        subflows[index].tcp.receiveWindow = data.receiveWindow
+        let reception = subflows[index].tcp.receive(header, payload: payload, now: now)
+        if reception.becameEstablished { handshakeCompleted(index, header: header, now: now) }
+        guard reception.isAcceptable else { return reception.answersWithReset }
+        noteLife(index, now: now)
+        if isFallback {
+            acknowledgeInFallback(index, now: now)
+            drainInFallback(index, now: now)
+        } else {
+            guard receiveSignals(header, payload.count, index, reception, now: now) else {
+                return false
+            }
+            drain(index, now: now)
+        }
+        // Signals may have closed subflows.
+        guard let index = self.index(of: id) else { return false }
+        if reception.receivedFIN, !hadReceivedFIN { peerClosedSubflow(index, now: now) }
+        if let reason = reception.closed { subflowClosed(index, reason, now: now) }
+        advanceClosing(now: now)
+        return false
+    }
+
+    /// A valid segment came in: the path is alive in this direction at least.
+    private mutating func noteLife(_ index: Int, now: Instant) {
+        if subflows[index].suspectSince != nil {
+            subflows[index].suspectSince = nil
+            log(
+                "subflow_recovered", now: now,
+                ("subflow", .number(Int(subflows[index].id.rawValue))))
+        }
+        subflows[index].probeDeadline = nil
+    }
+
+    /// Acts on the MPTCP options. Returns `false` when the connection or the subflow ended.
+    private mutating func receiveSignals(
+        _ header: SegmentHeader, _ payloadLength: Int, _ index: Int, _ reception: Reception,
+        now: Instant
+    ) -> Bool {
+        for option in header.options.mptcp {
+            guard receiveSignal(option, header, payloadLength, index, now: now) else {
+                return false
+            }
+        }
+        guard header.flags.isDisjoint(with: [.syn, .rst]) else { return true }
+        let dss = header.options.dss
+        if dss != nil || !header.options.mptcp.isEmpty {
+            confirmOpener(index, dss: dss, now: now)
+        }
+        if let dss {
+            subflows[index].hasReceivedDSS = true
+            if let number = dss.dataACK { receiveDataACK(number, header, index, now: now) }
+            if let mapping = dss.mapping {
+                return receiveMapping(
+                    mapping, isDataFIN: dss.isDataFIN, payloadLength, index, now: now)
+            }
+        } else if isOptionLost(header, payloadLength, index, reception) {
+            return reactToLostOptions(payloadLength, index, now: now)
+        }
+        return true
+    }
+
+    /// mptcp-behaviour, 2.1 step 7 and 4.1: what the opener waits for.
+    private mutating func confirmOpener(_ index: Int, dss: DSS?, now: Instant) {
+        guard subflows[index].isOpener, !subflows[index].isFullyEstablished,
+            subflows[index].tcp.state.isSynchronized
+        else { return }
+        if subflows[index].kind == .join || dss?.dataACK != nil {
+            confirmSubflow(index, now: now)
+        }
+    }
+
+    /// mptcp-behaviour, 11.1, rules 3 and 4: the first subflow never saw a DSS.
+    private func isOptionLost(
+        _ header: SegmentHeader, _ payloadLength: Int, _ index: Int, _ reception: Reception
+    ) -> Bool {
+        guard !subflows[index].hasReceivedDSS, header.options.mptcp.isEmpty else { return false }
+        return payloadLength > 0 || reception.acknowledgedBytes > 0
+    }
+
+    private mutating func reactToLostOptions(
+        _ payloadLength: Int, _ index: Int, now: Instant
+    ) -> Bool {
+        if mayFallBack {
+            fallBack(payloadLength > 0 ? .noMapping : .noDataACK, now: now)
+            acknowledgeInFallback(index, now: now)
+            return true
+        }
+        resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+        return false
+    }
+
+    /// Returns `false` when the connection or the subflow ended.
+    private mutating func receiveSignal(
+        _ option: MPTCPOption, _ header: SegmentHeader, _ payloadLength: Int, _ index: Int,
+        now: Instant
+    ) -> Bool {
+        switch option {
+        case .capable(let capable):
+            // First data: the mapping is implied (RFC 8684, 3.1).
+            if subflows[index].kind == .capable, !subflows[index].isOpener,
+                let length = capable.dataLength, length > 0, capable.receiverKey == localKey
+            {
+                subflows[index].hasReceivedDSS = true
+                return learnMapping(
+                    dataOffset: 0, subflowOffset: 0, length: Int(length), wireLength: length,
+                    subflowSequenceNumber: 1, checksum: capable.checksum, index, now: now)
+            }
+        case .join(.ack):
+            // The fourth packet was lost (mptcp-behaviour, 4.2).
+            if subflows[index].isFullyEstablished { subflows[index].tcp.requestACK() }
+        case .join: break
+        case .addAddress(let announcement):
+            receiveAddAddress(announcement, index, now: now)
+        case .removeAddress(let identifiers):
+            for identifier in identifiers { removeRemoteAddress(identifier, now: now) }
+        case .priority(let isBackup, _):
+            subflows[index].isBackupForUs = isBackup
+            log(
+                "priority_received", now: now,
+                ("subflow", .number(Int(subflows[index].id.rawValue))),
+                ("backup", .number(isBackup ? 1 : 0)))
+        case .fastClose(let key):
+            if key == localKey {
+                receiveFastClose(now: now)
+                return false
+            }
+        case .fail, .reset, .dss, .unknown: break
+        }
+        return true
+    }
+
+    private mutating func receiveFastClose(now: Instant) {
+        log("fastclose_received", now: now)
+        for index in subflows.indices { subflows[index].tcp.abort() }
+        finish(.reset, now: now)
+    }
+
+    // MARK: Data level
+
+    /// RFC 8684, 3.3.2 and 3.3.5.
+    private mutating func receiveDataACK(
+        _ number: DataNumber, _ header: SegmentHeader, _ index: Int, now: Instant
+    ) {
+        let reference = data.dataSequenceNumber(at: data.acknowledged)
+        let dsn = number.expanded(near: reference)
+        var offset = data.acknowledged + reference.distance(to: dsn)
+        let finOffset = data.isFINSent ? data.next + 1 : data.next
+        guard offset <= finOffset else { return }
+        let window = Int(header.window) << subflows[index].tcp.peerWindowShift
+        data.windowEnd = max(data.windowEnd, offset + window)
+        if window > 0 || offset > data.acknowledged { data.probeBackoff = 0 }
+        if data.isFINSent, offset == data.next + 1 {
+            if !data.isFINAcknowledged {
+                data.isFINAcknowledged = true
+                data.finDeadline = nil
+            }
+            offset = data.next
+        }
+        guard offset > data.acknowledged else { return }
+        data.sent.discard(upTo: offset)
+        data.retransmissionBackoff = 0
+        countSpuriousReinjections(upTo: offset, acknowledgedOn: index)
+        data.reinjections.removeAll(before: offset)
+        data.reinjected.removeAll(before: offset)
+        for other in subflows.indices { subflows[other].forgetMappings(before: offset) }
+        signalWritable()
+    }
+
+    private mutating func countSpuriousReinjections(upTo offset: Int, acknowledgedOn index: Int) {
+        for range in data.reinjected.ranges where range.lowerBound < offset {
+            let covered = range.clamped(to: 0..<offset)
+            guard let mapping = subflows[index].lastMapping(containing: covered.lowerBound),
+                !mapping.isReinjection
+            else { continue }
+            counters.spuriousReinjections += covered.count
+        }
+    }
+
+    /// RFC 8684, 3.3.1.
+    private mutating func receiveMapping(
+        _ mapping: DSSMapping, isDataFIN: Bool, _ payloadLength: Int, _ index: Int, now: Instant
+    ) -> Bool {
+        let reference = data.remoteInitialDSN + 1 + data.received.end
+        let dsn = mapping.dataSequenceNumber.expanded(near: reference)
+        let offset = data.received.end + reference.distance(to: dsn)
+        if mapping.isInfinite {
+            guard mayFallBack else {
+                resetSubflow(index, MPTCPReset(.mptcpSpecific), now: now)
+                return false
+            }
+            fallBack(.infiniteMapping, now: now)
+            drainInFallback(index, now: now)
+            return true
+        }
+        let length = Int(mapping.length) - (isDataFIN ? 1 : 0)
+        if isDataFIN { notePeerFIN(at: offset + length) }
+        // A DATA_FIN alone: relative sequence number 0, length 1 (RFC 8684, 3.3.3).
+        guard length > 0 else { return true }
+        let tcp = subflows[index].tcp
+        let expected = UInt32(truncatingIfNeeded: tcp.receiveBuffer.start + 1)
+        let step = Int(Int32(bitPattern: mapping.subflowSequenceNumber &- expected))
+        return learnMapping(
+            dataOffset: offset, subflowOffset: tcp.receiveBuffer.start + step, length: length,
+            wireLength: mapping.length, subflowSequenceNumber: mapping.subflowSequenceNumber,
+            checksum: mapping.checksum, index, now: now)
+    }
+
+    private mutating func learnMapping(
+        dataOffset: Int, subflowOffset: Int, length: Int, wireLength: UInt16,
+        subflowSequenceNumber: UInt32, checksum: UInt16?, _ index: Int, now: Instant
+    ) -> Bool {
+        // RFC 8684, 3.3.1: a checksum against the agreement is an error.
+        guard (checksum != nil) == usesChecksum, subflowOffset >= 0, dataOffset >= -65_536 else {
+            resetSubflow(index, MPTCPReset(.mptcpSpecific), now: now)
+            return false
+        }
+        let entry = MappingTable.Entry(
+            subflow: subflowOffset..<(subflowOffset + length), data: dataOffset,
+            checksum: checksum, wireLength: wireLength,
+            subflowSequenceNumber: subflowSequenceNumber)
+        do {
+            let consumed = subflows[index].tcp.receiveBuffer.start
+            try subflows[index].receivedMappings.learn(entry, consumed: consumed)
+            return true
+        } catch {
+            resetSubflow(index, MPTCPReset(.mptcpSpecific), now: now)
+            return false
+        }
+    }
+
+    /// Moves bytes that are in order on a subflow to the connection, as far as they are mapped.
+    private mutating func drain(_ index: Int, now: Instant) {
+        guard index < subflows.count else { return }
+        let before = data.received.end
+        while true {
+            let head = subflows[index].tcp.receiveBuffer.start
+            let available = subflows[index].tcp.receiveBuffer.end
+            guard head < available else { break }
+            guard let entry = subflows[index].receivedMappings.entry(covering: head) else {
+                // A later segment may bring the mapping; a whole window without one will not.
+                if available - head > data.receiveCapacity / 2 {
+                    resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+                    return
+                }
+                break
+            }
+            let end = min(entry.subflow.upperBound, available)
+            if let checksum = entry.checksum, head == entry.subflow.lowerBound {
+                guard end == entry.subflow.upperBound else { break }
+                guard isIntact(entry, checksum, index) else {
+                    failChecksum(entry, index, now: now)
+                    return
+                }
+            }
+            deliver(head..<end, at: entry.data + head - entry.subflow.lowerBound, index)
+            subflows[index].receivedMappings.discard(upTo: end)
+        }
+        if data.received.end > before { openWindow() }
+        finishReceiving(now: now)
+        if data.received.end > before { signalReadable() }
+    }
+
+    private func isIntact(_ entry: MappingTable.Entry, _ checksum: UInt16, _ index: Int) -> Bool {
+        let sum = subflows[index].tcp.receiveBuffer.checksum(of: entry.subflow)
+        return DSSMapping.checksum(
+            dataSequenceNumber: data.remoteInitialDSN + 1 + entry.data,
+            subflowSequenceNumber: entry.subflowSequenceNumber, length: entry.wireLength,
+            payloadSum: sum) == checksum
+    }
+
+    /// RFC 8684, 3.7: the data is not delivered, the subflow ends, the peer sends it elsewhere.
+    private mutating func failChecksum(
+        _ entry: MappingTable.Entry, _ index: Int, now: Instant
+    ) {
+        let dsn = data.remoteInitialDSN + 1 + entry.data
+        log("checksum_failed", now: now, ("dsn", .text(dsn.description)))
+        subflows[index].resetOptions = [.fail(dsn)]
+        resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+    }
+
+    /// Puts a range of the subflow's stream at its place in the connection's.
+    private mutating func deliver(_ range: Range<Int>, at offset: Int, _ index: Int) {
+        var offset = offset
+        let windowEnd = data.advertisedEnd
+        subflows[index].tcp.receiveBuffer.forEachPiece(of: range) { piece in
+            // RFC 8684, 3.8: what lies outside the window is not taken and not DATA_ACKed.
+            let room = max(min(piece.count, windowEnd - offset), 0)
+            if room > 0 {
+                let insertion = data.received.insert(
+                    UnsafeRawBufferPointer(rebasing: piece[..<room]), at: offset)
+                counters.duplicateBytes += room - insertion.newBytes
+            }
+            offset += piece.count
+        }
+        subflows[index].tcp.consume(upTo: range.upperBound)
+    }
+
+    /// Moves the right edge of the window once that is worth an advertisement (RFC 9293, 3.8.6.2.2).
+    mutating func openWindow() {
+        let possible = data.received.start + data.receiveCapacity
+        let step = possible - data.advertisedEnd
+        let wasTight = data.receiveWindow < data.receiveCapacity / 4
+        guard step >= min(data.receiveCapacity / 4, 2 * 1_460 * 8) || step > 0 && wasTight else {
+            return
+        }
+        data.advertisedEnd = possible
+        guard wasTight else { return }
+        for index in subflows.indices where subflows[index].isUsable {
+            subflows[index].tcp.requestACK()
+        }
+    }
+
+    mutating func signalReadable() {
+        guard data.received.readableCount > 0, !data.isReadableSignalled else { return }
+        data.isReadableSignalled = true
+        events.append(.readable)
+    }
+
+    mutating func signalWritable() {
+        guard data.wantsWritableEvent, writableCount >= configuration.sendBuffer / 4 else { return }
+        data.wantsWritableEvent = false
+        events.append(.writable)
+    }
+}

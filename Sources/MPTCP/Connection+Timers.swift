@@ -1,0 +1,88 @@
+public import NetworkPrimitives
+internal import TCP
+internal import WireFormat
+
+extension Connection {
+    /// When `handleDeadline` is next due.
+    public func pollDeadline() -> Instant? {
+        var earliest = Instant.distantFuture
+        func consider(_ instant: Instant?) {
+            if let instant, instant < earliest { earliest = instant }
+        }
+        consider(graceDeadline)
+        consider(data.finDeadline)
+        consider(data.probeDeadline)
+        consider(headDeadline()?.deadline)
+        consider(paths.nextDeadline)
+        for subflow in subflows {
+            consider(subflow.tcp.pollDeadline())
+            consider(subflow.joinDeadline)
+            consider(subflow.probeDeadline)
+            if subflow.tcp.state != .timeWait { consider(subflow.closeDeadline) }
+        }
+        return earliest == .distantFuture ? nil : earliest
+    }
+
+    /// Handles everything that is due.
+    public mutating func handleDeadline(now: Instant) {
+        if let deadline = graceDeadline, deadline <= now {
+            graceDeadline = nil
+            finish(.timedOut, now: now)
+            return
+        }
+        for index in subflows.indices { handleSubflowDeadline(index, now: now) }
+        if let (deadline, carrier) = headDeadline(), deadline <= now {
+            reinjectHead(carrier: carrier, now: now)
+        }
+        if let deadline = data.finDeadline, deadline <= now {
+            data.finDeadline = nil
+            sendDataFIN(now: now)
+        }
+        if let deadline = data.probeDeadline, deadline <= now {
+            data.probeDeadline = nil
+            if let index = Scheduler.candidates(subflows).first {
+                subflows[index].tcp.requestProbe()
+            }
+        }
+        handlePathDeadline(now: now)
+        advanceClosing(now: now)
+    }
+
+    private mutating func handleSubflowDeadline(_ index: Int, now: Instant) {
+        if let deadline = subflows[index].tcp.pollDeadline(), deadline <= now,
+            let reason = subflows[index].tcp.handleDeadline(now: now)
+        {
+            subflowClosed(index, reason, now: now)
+        }
+        if let deadline = subflows[index].joinDeadline, deadline <= now {
+            retryThirdPacket(index, now: now)
+        }
+        if let deadline = subflows[index].probeDeadline, deadline <= now {
+            // RFC 8684, 3.4.2: the address whose removal was announced does not answer.
+            subflows[index].probeDeadline = nil
+            resetSubflow(index, MPTCPReset(.unspecified), now: now)
+        }
+        if let deadline = subflows[index].closeDeadline, deadline <= now,
+            subflows[index].tcp.state != .timeWait, subflows[index].tcp.state != .closed
+        {
+            if subflows[index].resetOptions.isEmpty {
+                subflows[index].resetOptions = [.reset(MPTCPReset(.unacceptablePerformance))]
+            }
+            subflows[index].tcp.abort()
+        }
+    }
+
+    /// mptcp-behaviour, 4.1: T-JOIN.
+    private mutating func retryThirdPacket(_ index: Int, now: Instant) {
+        subflows[index].joinAttempts += 1
+        guard subflows[index].joinAttempts <= 5 else {
+            subflows[index].joinDeadline = nil
+            counters.joinsFailed += 1
+            paths.noteFailedJoin(from: subflows[index].tcp.tuple.local.address)
+            resetSubflow(index, MPTCPReset(.unspecified), now: now)
+            return
+        }
+        subflows[index].tcp.requestACK()
+        armJoinTimer(index, now: now)
+    }
+}

@@ -1,0 +1,179 @@
+internal import DequeModule
+public import NetworkPrimitives
+internal import TCP
+internal import WireFormat
+
+/// A packet that was written into the caller's buffer.
+public struct Transmit: Sendable {
+    /// The interface on which the packet should leave.
+    public var interface: InterfaceID
+    /// The packet's source address.
+    public var source: IPAddress
+    /// The packet's destination address.
+    public var destination: IPAddress
+    /// Octets of the IP packet.
+    public var length: Int
+
+    /// A packet of this length.
+    public init(interface: InterfaceID, source: IPAddress, destination: IPAddress, length: Int) {
+        self.interface = interface
+        self.source = source
+        self.destination = destination
+        self.length = length
+    }
+}
+
+extension Connection {
+    /// Writes the next packet into `buffer`, which has room for the largest MTU; `nil` when there
+    /// is nothing to send now.
+    public mutating func pollTransmit(
+        now: Instant, into buffer: UnsafeMutableRawBufferPointer
+    ) -> Transmit? {
+        schedule(now: now)
+        advanceClosing(now: now)
+        for index in subflows.indices {
+            guard var segment = pollSegment(index, now: now) else { continue }
+            decorate(&segment, index)
+            let tuple = subflows[index].tcp.tuple
+            let length = segment.header.encodePacket(
+                source: tuple.local.address, destination: tuple.remote.address,
+                payloadLength: segment.payload.count, into: buffer
+            ) { subflows[index].tcp.sendBuffer.copy(segment.payload, to: $0) }
+            return Transmit(
+                interface: subflows[index].interface, source: tuple.local.address,
+                destination: tuple.remote.address, length: length)
+        }
+        return nil
+    }
+
+    private mutating func pollSegment(_ index: Int, now: Instant) -> OutgoingSegment? {
+        subflows[index].tcp.receiveWindow =
+            isFallback || isEstablished ? data.receiveWindow : data.receiveCapacity
+        if subflows[index].isFourthPacketPending {
+            // kernel-peer, 7.2: nothing may overtake the fourth packet of a join.
+            subflows[index].isFourthPacketPending = false
+            if let segment = subflows[index].tcp.pollACK(now: now) { return segment }
+        }
+        if let segment = subflows[index].tcp.pollSegment(now: now) { return segment }
+        guard !subflows[index].signals.isEmpty || subflows[index].isDataFINPending else {
+            return nil
+        }
+        subflows[index].tcp.requestACK()
+        return subflows[index].tcp.pollSegment(now: now)
+    }
+
+    /// Adds the MPTCP options (mptcp-wire; kernel-peer, 3.2).
+    private mutating func decorate(_ segment: inout OutgoingSegment, _ index: Int) {
+        let flags = segment.header.flags
+        if flags.contains(.rst) {
+            if !isFallback {
+                let options = subflows[index].resetOptions
+                segment.header.options.mptcp =
+                    options.isEmpty ? [.reset(MPTCPReset(.unspecified))] : options
+            }
+            return
+        }
+        guard !isFallback else { return }
+        if flags.contains(.syn) {
+            decorateSYN(&segment, index)
+        } else if let handshake = handshakeOption(for: segment, index) {
+            segment.header.options.mptcp = [handshake]
+        } else if subflows[index].isFullyEstablished || subflows[index].kind == .capable {
+            decorateEstablished(&segment, index)
+        }
+    }
+
+    private mutating func decorateSYN(_ segment: inout OutgoingSegment, _ index: Int) {
+        let subflow = subflows[index]
+        var capable = MPCapable()
+        if usesChecksum { capable.flags.insert(.checksumRequired) }
+        switch (subflow.kind, subflow.isOpener) {
+        case (.capable, true):
+            // mptcp-behaviour, 2.1 step 2: after some unanswered SYNs plain TCP is tried.
+            if subflow.tcp.synTransmissions <= configuration.capableSYNs {
+                segment.header.options.mptcp = [.capable(capable)]
+            }
+        case (.capable, false):
+            capable.senderKey = localKey
+            segment.header.options.mptcp = [.capable(capable)]
+        case (.join, true):
+            guard let remoteToken else { return }
+            segment.header.options.mptcp = [
+                .join(
+                    .syn(
+                        isBackup: subflow.isBackupForPeer, addressID: subflow.localAddressID,
+                        token: remoteToken, nonce: subflow.localNonce))
+            ]
+        case (.join, false):
+            guard let remoteKey else { return }
+            let hmac = scheme.joinHMAC(
+                localKey: localKey, remoteKey: remoteKey, localNonce: subflow.localNonce,
+                remoteNonce: subflow.remoteNonce)
+            segment.header.options.mptcp = [
+                .join(
+                    .synACK(
+                        isBackup: subflow.isBackupForPeer, addressID: subflow.localAddressID,
+                        hmac: hmac.high, nonce: subflow.localNonce))
+            ]
+        }
+    }
+
+    /// What the opener repeats until the peer has answered: MP_CAPABLE on every segment that starts
+    /// behind the SYN (mptcp-behaviour, 2.1 step 5), MP_JOIN on the third packet (4.1).
+    private func handshakeOption(for segment: OutgoingSegment, _ index: Int) -> MPTCPOption? {
+        let subflow = subflows[index]
+        guard subflow.isOpener, !subflow.isFullyEstablished, let remoteKey,
+            segment.header.sequence == subflow.tcp.initialSequence + 1
+        else { return nil }
+        switch subflow.kind {
+        case .capable:
+            var capable = MPCapable(senderKey: localKey, receiverKey: remoteKey)
+            if usesChecksum { capable.flags.insert(.checksumRequired) }
+            if let mapping = segment.mapping {
+                capable.dataLength = mapping.length
+                capable.checksum = mapping.checksum
+            }
+            return .capable(capable)
+        case .join:
+            return .join(
+                .ack(
+                    hmac: scheme.joinHMAC(
+                        localKey: localKey, remoteKey: remoteKey, localNonce: subflow.localNonce,
+                        remoteNonce: subflow.remoteNonce)))
+        }
+    }
+
+    /// DSS with DATA_ACK on every segment, and what else waits for a pure ACK.
+    private mutating func decorateEstablished(_ segment: inout OutgoingSegment, _ index: Int) {
+        guard remoteKey != nil else { return }
+        var dss = DSS(dataACK: .full(data.dataACK.rawValue))
+        let isPureACK = segment.payload.isEmpty && segment.header.flags.isDisjoint(with: [.fin])
+        if let mapping = segment.mapping {
+            dss.mapping = DSSMapping(
+                dataSequenceNumber: .full(mapping.dataSequenceNumber.rawValue),
+                subflowSequenceNumber: mapping.subflowSequenceNumber, length: mapping.length,
+                checksum: mapping.checksum)
+        } else if isPureACK, let signal = subflows[index].signals.popFirst() {
+            if case .addAddress = signal {
+                // kernel-peer, 2.2: ADD_ADDR stands alone.
+                segment.header.options.mptcp = [signal]
+                return
+            }
+            segment.header.options.mptcp = [signal]
+        } else if isPureACK, subflows[index].isDataFINPending {
+            subflows[index].isDataFINPending = false
+            let dsn = data.dataSequenceNumber(at: data.next)
+            // RFC 8684, 3.3.3: alone it has relative sequence number 0 and length 1.
+            let checksum =
+                usesChecksum
+                ? DSSMapping.checksum(
+                    dataSequenceNumber: dsn, subflowSequenceNumber: 0, length: 1,
+                    payloadSum: InternetChecksum()) : nil
+            dss.mapping = DSSMapping(
+                dataSequenceNumber: .full(dsn.rawValue), subflowSequenceNumber: 0, length: 1,
+                checksum: checksum)
+            dss.isDataFIN = true
+        }
+        segment.header.options.dss = dss
+    }
+}

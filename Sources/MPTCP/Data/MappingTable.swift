@@ -1,0 +1,72 @@
+internal import NetworkPrimitives
+internal import WireFormat
+
+/// The mappings that a subflow's receiver has learned (RFC 8684, 3.3.1; mptcp-behaviour, 5.3).
+///
+/// Offsets are those of the subflow's stream and of the connection's: 0 is the first octet of data.
+struct MappingTable: Sendable {
+    struct Entry: Hashable, Sendable {
+        var subflow: Range<Int>
+        var data: Int
+        var checksum: UInt16?
+        /// The length as it stood in the option, the DATA_FIN included; the checksum covers it.
+        var wireLength: UInt16
+        var subflowSequenceNumber: UInt32
+    }
+
+    enum Problem: Error {
+        /// Contradicts a mapping of the same octets.
+        case conflict
+        /// More mappings than a window can need.
+        case tooMany
+    }
+
+    static let capacity = 4_096
+    private var entries: [Entry] = []
+    /// Whether any mapping was ever learned.
+    private(set) var hasLearned = false
+
+    /// Adds a mapping unless it is known or past.
+    mutating func learn(_ entry: Entry, consumed: Int) throws(Problem) {
+        hasLearned = true
+        guard entry.subflow.upperBound > consumed, !entry.subflow.isEmpty else { return }
+        if let last = entries.last, last.subflow.upperBound <= entry.subflow.lowerBound {
+            guard entries.count < Self.capacity else { throw .tooMany }
+            entries.append(entry)
+            return
+        }
+        let index =
+            entries.firstIndex { $0.subflow.upperBound > entry.subflow.lowerBound }
+            ?? entries.count
+        if index < entries.count, entries[index].subflow.overlaps(entry.subflow) {
+            let known = entries[index]
+            // The same line in both spaces: a piece of what is known, or more of it.
+            guard known.data - known.subflow.lowerBound == entry.data - entry.subflow.lowerBound
+            else { throw .conflict }
+            if known == entry || known.checksum != nil || entry.checksum != nil { return }
+            entries[index].subflow =
+                min(known.subflow.lowerBound, entry.subflow.lowerBound)..<max(
+                    known.subflow.upperBound, entry.subflow.upperBound)
+            entries[index].data = min(known.data, entry.data)
+            return
+        }
+        guard entries.count < Self.capacity else { throw .tooMany }
+        entries.insert(entry, at: index)
+    }
+
+    /// The mapping that covers a subflow offset.
+    func entry(covering offset: Int) -> Entry? {
+        for entry in entries {
+            if entry.subflow.contains(offset) { return entry }
+            if entry.subflow.lowerBound > offset { return nil }
+        }
+        return nil
+    }
+
+    /// Forgets mappings that end at or before `offset`.
+    mutating func discard(upTo offset: Int) {
+        var count = 0
+        while count < entries.count, entries[count].subflow.upperBound <= offset { count += 1 }
+        if count > 0 { entries.removeFirst(count) }
+    }
+}

@@ -1,0 +1,246 @@
+public import NetworkPrimitives
+internal import TCP
+internal import WireFormat
+
+/// The path manager: when to join, when to give up a path (mptcp-behaviour, 12 and 15).
+extension Connection {
+    /// The host's interfaces changed: link events of rtnetlink in one world, scheduled ones in the
+    /// other.
+    public mutating func interfacesChanged(_ current: [StackInterface], now: Instant) {
+        let before = interfaces
+        interfaces = current
+        guard closeReason == nil else { return }
+        var arrived: [StackInterface] = []
+        for interface in current where interface.isUp {
+            let old = before.first { $0.id == interface.id }
+            let isNew = old.map { !$0.isUp || $0.addresses != interface.addresses } ?? true
+            if isNew {
+                arrived.append(interface)
+                paths.forgetFailures(of: interface.addresses)
+            }
+        }
+        for index in subflows.indices {
+            let address = subflows[index].tcp.tuple.local.address
+            let isThere = current.contains { $0.isUp && $0.addresses.contains(address) }
+            if !isThere { loseSubflow(index, now: now) }
+        }
+        reapSubflows(now: now)
+        managePaths(arrived: arrived, now: now)
+    }
+
+    /// The owner wants an address to be given up while its path still works.
+    public mutating func giveUp(address: IPAddress, now: Instant) {
+        guard !paths.givenUp.contains(address), closeReason == nil else { return }
+        paths.givenUp.append(address)
+        let affected = subflows.indices.filter {
+            subflows[$0].tcp.tuple.local.address == address
+        }
+        guard !affected.isEmpty, !isFallback else { return }
+        let id = paths.localAddressID(of: address, initial: initialLocalAddress)
+        log("address_given_up", now: now, ("address", .text(address.description)))
+        paths.remove(id)
+        tellRemovals(now: now)
+        for index in affected {
+            subflows[index].isRetired = true
+            // With no other subflow the removal goes on the dying one, as in Linux.
+            if !subflows.contains(where: \.isUsable) { paths.signalRemovals(on: &subflows[index]) }
+            closeSubflow(index, now: now)
+        }
+        managePaths(now: now)
+    }
+
+    /// The interface under a subflow is gone: no packet leaves there any more.
+    private mutating func loseSubflow(_ index: Int, now: Instant) {
+        guard subflows[index].tcp.state != .closed else { return }
+        let tuple = subflows[index].tcp.tuple
+        log(
+            "subflow_lost", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
+            ("tuple", .text(tuple.description)))
+        guard !isFallback else { return }
+        if !isEstablished, subflows[index].kind == .capable { return }
+        reinjectEverything(of: index, now: now)
+        if subflows[index].isFullyEstablished { paths.remove(subflows[index].localAddressID) }
+        subflows[index].isRetired = true
+        subflows[index].tcp.discard()
+        tellRemovals(now: now)
+    }
+
+    private mutating func tellRemovals(now: Instant) {
+        var timeout: Int64 = 0
+        for index in subflows.indices where subflows[index].isUsable {
+            paths.signalRemovals(on: &subflows[index])
+            timeout = max(timeout, subflows[index].tcp.rtt.timeout)
+        }
+        paths.armRemovalRepeat(at: now + .nanoseconds(max(timeout, 200_000_000)))
+    }
+
+    // MARK: Opening
+
+    /// Opens what the policy wants and does not have.
+    mutating func managePaths(arrived: [StackInterface] = [], now: Instant) {
+        guard isOpener, isEstablished, !isFallback, closeReason == nil,
+            isConfirmed, !(data.isFINAcknowledged && data.isPeerFinished)
+        else { return }
+        switch configuration.policy {
+        case .acceptOnly: return
+        case .full, .backup:
+            for interface in interfaces { openJoins(on: interface, now: now) }
+        case .singlePath:
+            // The arrival of an interface is the event (break-before-make), or the loss of the
+            // last path.
+            for interface in arrived { openJoins(on: interface, now: now) }
+            guard !subflows.contains(where: { !$0.isRetired && $0.closeDeadline == nil }) else {
+                return
+            }
+            for interface in interfaces {
+                openJoins(on: interface, now: now)
+                if subflows.contains(where: { !$0.isRetired && $0.closeDeadline == nil }) { return }
+            }
+        }
+    }
+
+    /// Whether joins are allowed: the peer has shown that it speaks MPTCP (RFC 8684, 3.1).
+    private var isConfirmed: Bool {
+        counters.joinsOpened > 0 || nextSubflowID > 1
+            || subflows.contains { $0.kind == .capable && $0.isFullyEstablished }
+    }
+
+    private mutating func openJoins(on interface: StackInterface, now: Instant) {
+        guard interface.isUp else { return }
+        for address in interface.addresses where address.isV6 == remoteEndpoint.address.isV6 {
+            let isTaken = subflows.contains {
+                $0.tcp.tuple.local.address == address && $0.closeDeadline == nil
+            }
+            guard !isTaken, !paths.givenUp.contains(address),
+                !paths.failedAddresses.contains(address),
+                subflows.count(where: { !$0.isRetired }) <= configuration.maximumExtraSubflows
+            else { continue }
+            guard let (remote, remoteID) = joinDestination() else { continue }
+            paths.restore(paths.localAddressID(of: address, initial: initialLocalAddress))
+            openJoin(
+                from: Endpoint(address, ephemeralPort()), to: remote, remoteAddressID: remoteID,
+                isBackup: configuration.policy == .backup
+                    && address != initialLocalAddress,
+                interface: interface.id, now: now)
+        }
+    }
+
+    /// The peer's first address unless it refused joins there (C flag), else an announced one.
+    private func joinDestination() -> (Endpoint, AddressID)? {
+        if !peerDeniesInitialAddress { return (remoteEndpoint, .initial) }
+        return paths.remoteAddresses.first.map { ($0.endpoint, $0.id) }
+    }
+
+    private mutating func ephemeralPort() -> UInt16 {
+        let first = paths.initialTuple?.local.port ?? 40_000
+        while true {
+            let port = configuration.ephemeralPorts.randomElement(using: &generator) ?? first
+            if !subflows.contains(where: { $0.tcp.tuple.local.port == port }), port != first {
+                return port
+            }
+        }
+    }
+
+    // MARK: The peer's addresses
+
+    /// REMOVE_ADDR (RFC 8684, 3.4.2): nothing is scheduled there any more and what is missing goes
+    /// elsewhere at once; a probe decides whether the subflow is closed.
+    mutating func removeRemoteAddress(_ id: AddressID, now: Instant) {
+        paths.remoteAddresses.removeAll { $0.id == id }
+        for index in subflows.indices
+        where subflows[index].remoteAddressID == id && !subflows[index].isRetired {
+            log(
+                "address_removed_by_peer", now: now, ("id", .number(Int(id.rawValue))),
+                ("subflow", .number(Int(subflows[index].id.rawValue))))
+            subflows[index].isRetired = true
+            reinjectEverything(of: index, now: now)
+            subflows[index].tcp.requestProbe()
+            subflows[index].probeDeadline = now + .nanoseconds(subflows[index].tcp.rtt.timeout)
+        }
+    }
+
+    /// ADD_ADDR (RFC 8684, 3.4.1).
+    mutating func receiveAddAddress(_ option: AddAddress, _ index: Int, now: Instant) {
+        guard let remoteKey else { return }
+        switch option.form {
+        case .v0: return
+        case .echo:
+            for position in paths.announcements.indices
+            where paths.announcements[position].id == option.addressID
+                && paths.announcements[position].address == option.address
+            {
+                paths.announcements[position].isEchoed = true
+            }
+        case .announcement(let hmac):
+            let expected = scheme.addressHMAC(option, localKey: remoteKey, remoteKey: localKey)
+            guard expected ^ hmac == 0 else {
+                counters.badAddressHMACs += 1
+                return
+            }
+            var echo = option
+            echo.form = .echo
+            subflows[index].signal(.addAddress(echo))
+            log(
+                "address_announced", now: now, ("id", .number(Int(option.addressID.rawValue))),
+                ("address", .text(option.address.description)))
+            let port = option.port ?? remoteEndpoint.port
+            let isKnown = paths.remoteAddresses.contains { $0.id == option.addressID }
+            if !isKnown, option.addressID != .initial, isJoinable(option.address) {
+                paths.remoteAddresses.append((option.addressID, Endpoint(option.address, port)))
+                managePaths(now: now)
+            }
+        }
+    }
+
+    /// mptcp-behaviour, 12.3: the peer must not aim us at just anybody.
+    private func isJoinable(_ address: IPAddress) -> Bool {
+        switch address {
+        case .v4(let value):
+            value >> 24 != 127 && value >> 28 != 0xe && value != 0 && value != .max
+                && value >> 16 != 0xa9fe
+        case .v6(let high, let low):
+            high >> 56 != 0xff && high >> 54 != 0x3fa && !(high == 0 && low <= 1)
+        }
+    }
+
+    /// The listener announces its further addresses, one at a time (kernel-peer, 9.2).
+    mutating func announceAddresses() {
+        guard !isFallback, paths.announcements.isEmpty else { return }
+        for address in configuration.announcedAddresses where address != initialLocalAddress {
+            let id = paths.localAddressID(of: address, initial: initialLocalAddress)
+            paths.announcements.append(PathState.Announcement(address: address, id: id))
+        }
+        sendAnnouncement(now: nil)
+    }
+
+    private mutating func sendAnnouncement(now: Instant?) {
+        guard let remoteKey,
+            let position = paths.announcements.firstIndex(where: {
+                !$0.isEchoed && $0.attempts <= 3
+            }),
+            let index = subflows.firstIndex(where: \.isUsable)
+        else { return }
+        var option = AddAddress(
+            addressID: paths.announcements[position].id,
+            address: paths.announcements[position].address, form: .announcement(hmac: 0))
+        let hmac = scheme.addressHMAC(option, localKey: localKey, remoteKey: remoteKey)
+        option.form = .announcement(hmac: hmac)
+        subflows[index].signal(.addAddress(option))
+        let attempts = paths.announcements[position].attempts
+        paths.announcements[position].attempts += 1
+        let timeout = subflows[index].tcp.rtt.timeout << min(attempts, 6)
+        let start = now ?? subflows[index].tcp.lastReceived
+        paths.announcements[position].deadline = start + .nanoseconds(timeout)
+    }
+
+    mutating func handlePathDeadline(now: Instant) {
+        if paths.takeRemovalRepeat(now: now) { tellRemovals(now: now) }
+        for position in paths.announcements.indices {
+            guard let deadline = paths.announcements[position].deadline, deadline <= now else {
+                continue
+            }
+            paths.announcements[position].deadline = nil
+            if !paths.announcements[position].isEchoed { sendAnnouncement(now: now) }
+        }
+    }
+}

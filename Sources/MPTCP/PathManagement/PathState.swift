@@ -1,0 +1,84 @@
+internal import NetworkPrimitives
+internal import TCP
+internal import WireFormat
+
+/// What a connection knows about addresses (mptcp-behaviour, 12).
+struct PathState: Sendable {
+    struct Announcement: Sendable {
+        var address: IPAddress
+        var id: AddressID
+        var attempts = 0
+        var deadline: Instant?
+        var isEchoed = false
+    }
+
+    /// The first subflow's tuple: its addresses have ID 0.
+    var initialTuple: FourTuple?
+    private var identifiers: [(address: IPAddress, id: AddressID)] = []
+    /// Addresses that the peer announced.
+    var remoteAddresses: [(id: AddressID, endpoint: Endpoint)] = []
+    /// Local addresses whose join failed; cleared when their interface comes up again.
+    private(set) var failedAddresses: [IPAddress] = []
+    /// Local addresses that the owner gave up.
+    var givenUp: [IPAddress] = []
+    /// Removals that every subflow still has to be told, or told again.
+    private(set) var removals: [AddressID] = []
+    private(set) var removalDeadline: Instant?
+    private var removalRepeats = 0
+    var announcements: [Announcement] = []
+
+    init() {}
+
+    var nextDeadline: Instant? {
+        var earliest = removalDeadline
+        for announcement in announcements where !announcement.isEchoed {
+            guard let deadline = announcement.deadline else { continue }
+            earliest = min(earliest ?? deadline, deadline)
+        }
+        return earliest
+    }
+
+    /// The ID of a local address; a new address gets the next free one.
+    mutating func localAddressID(of address: IPAddress, initial: IPAddress?) -> AddressID {
+        if address == initial { return .initial }
+        if let known = identifiers.first(where: { $0.address == address }) { return known.id }
+        let id = AddressID(UInt8(truncatingIfNeeded: identifiers.count + 1))
+        identifiers.append((address, id))
+        return id
+    }
+
+    mutating func noteFailedJoin(from address: IPAddress) {
+        if !failedAddresses.contains(address) { failedAddresses.append(address) }
+    }
+
+    mutating func forgetFailures(of addresses: [IPAddress]) {
+        failedAddresses.removeAll { addresses.contains($0) }
+    }
+
+    /// An address is gone: the peer is to hear of it on every other subflow.
+    mutating func remove(_ id: AddressID) {
+        if !removals.contains(id) { removals.append(id) }
+        removalRepeats = 0
+    }
+
+    /// The address is in use again.
+    mutating func restore(_ id: AddressID) { removals.removeAll { $0 == id } }
+
+    /// REMOVE_ADDR is neither acknowledged nor retransmitted by the protocol: it is repeated after
+    /// one and two timeouts (handover-experiments, I.1).
+    mutating func armRemovalRepeat(at instant: Instant) { removalDeadline = instant }
+
+    /// Whether the removals are to be told once more.
+    mutating func takeRemovalRepeat(now: Instant) -> Bool {
+        guard let deadline = removalDeadline, deadline <= now else { return false }
+        removalDeadline = nil
+        removalRepeats += 1
+        if removalRepeats > 2 { removals = [] }
+        return !removals.isEmpty
+    }
+
+    func signalRemovals(on subflow: inout Subflow) {
+        guard !removals.isEmpty else { return }
+        subflow.signal(.removeAddress(removals))
+    }
+}

@@ -1,0 +1,64 @@
+internal import NetworkPrimitives
+
+/// Smoothed round-trip time and retransmission timeout (RFC 6298), in nanoseconds.
+public struct RTTEstimator: Sendable {
+    /// Smoothed round-trip time; `nil` before the first sample.
+    public private(set) var smoothed: Int64?
+    /// Round-trip time variation.
+    public private(set) var variation: Int64 = 0
+    /// Least sample so far.
+    public private(set) var minimum: Int64 = .max
+    /// The last sample.
+    public private(set) var latest: Int64 = 0
+    private var base: Int64
+    private var backoff = 0
+    private let lowerBound: Int64
+    private let upperBound: Int64
+
+    init(configuration: TCPConfiguration) {
+        base = configuration.initialRTO.wholeNanoseconds
+        lowerBound = configuration.minimumRTO.wholeNanoseconds
+        upperBound = configuration.maximumRTO.wholeNanoseconds
+    }
+
+    /// The retransmission timeout with its backoff.
+    public var timeout: Int64 {
+        let shifted = base << min(backoff, 16)
+        return min(max(shifted, 0), upperBound)
+    }
+
+    /// The smoothed round-trip time as a duration.
+    public var smoothedDuration: Duration? { smoothed.map { .nanoseconds($0) } }
+
+    /// How often the timeout was doubled since the last sample.
+    public var backoffCount: Int { backoff }
+
+    /// Takes a sample of a segment that was sent once (Karn's rule is the caller's).
+    mutating func addSample(_ sample: Int64) {
+        let sample = max(sample, 1)
+        latest = sample
+        minimum = min(minimum, sample)
+        if let old = smoothed {
+            // RFC 6298, 2.3: variation first.
+            variation = (3 * variation + abs(old - sample)) / 4
+            smoothed = (7 * old + sample) / 8
+        } else {
+            smoothed = sample
+            variation = sample / 2
+        }
+        backoff = 0
+        let granularity: Int64 = 1_000_000
+        base = min(max((smoothed ?? sample) + max(granularity, 4 * variation), lowerBound), upperBound)
+    }
+
+    /// RFC 6298, 5.5: back off the timer.
+    mutating func backOff() { backoff += 1 }
+
+    /// New data was acknowledged: the path lives.
+    mutating func resetBackoff() { backoff = 0 }
+
+    /// RFC 6298, 5.7: the SYN had to be repeated, so data starts with three seconds.
+    mutating func startAfterRepeatedSYN() {
+        if smoothed == nil { base = max(base, 3_000_000_000) }
+    }
+}

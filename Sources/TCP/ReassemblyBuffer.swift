@@ -1,0 +1,137 @@
+public import WireFormat
+
+/// A receive buffer that puts the bytes of a stream in order, used by a subflow over its sequence
+/// space and by a connection over its data sequence space.
+///
+/// The first copy of a byte wins (RFC 9293, 3.10.7.4 trims what was received before). Bytes in
+/// order lie in `start..<end` and can be read; ranges behind `end` wait for the gap to fill.
+public struct ReassemblyBuffer: Sendable {
+    private var ring = ByteRing()
+    /// Ranges received out of order: disjoint, not adjacent, ascending, all behind `end`.
+    public private(set) var outOfOrder: [Range<Int>] = []
+
+    /// An empty buffer at offset 0.
+    public init() {}
+
+    /// Offset of the next byte that the reader gets.
+    @inline(__always)
+    public var start: Int { ring.start }
+
+    /// Offset of the next byte expected.
+    @inline(__always)
+    public var end: Int { ring.end }
+
+    /// Bytes that can be read.
+    @inline(__always)
+    public var readableCount: Int { ring.count }
+
+    /// Bytes that wait behind a gap.
+    public var outOfOrderCount: Int { outOfOrder.reduce(0) { $0 + $1.count } }
+
+    /// What an insertion brought.
+    public struct Insertion: Sendable {
+        /// Bytes that were not there before.
+        public var newBytes = 0
+        /// Bytes by which `end` moved.
+        public var advanced = 0
+        /// The range behind the gap that now holds the bytes, when they came out of order.
+        public var outOfOrderRange: Range<Int>?
+    }
+
+    /// Stores `bytes`, whose first has the offset `offset`. The caller has checked the window.
+    public mutating func insert(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Insertion {
+        var insertion = Insertion()
+        let from = max(offset, ring.end)
+        let to = offset + bytes.count
+        guard from < to else { return insertion }
+        if outOfOrder.isEmpty, from == ring.end {
+            ring.append(UnsafeRawBufferPointer(rebasing: bytes[(from - offset)...]))
+            insertion.newBytes = to - from
+            insertion.advanced = to - from
+            return insertion
+        }
+        ring.reserve(to)
+        var position = from
+        for range in outOfOrder where range.upperBound > position && position < to {
+            if position < range.lowerBound {
+                let stop = min(to, range.lowerBound)
+                store(bytes, offset, position..<stop)
+                insertion.newBytes += stop - position
+            }
+            position = max(position, range.upperBound)
+        }
+        if position < to {
+            store(bytes, offset, position..<to)
+            insertion.newBytes += to - position
+        }
+        let merged = merge(from..<to)
+        if merged.lowerBound == ring.end {
+            insertion.advanced = merged.count
+            ring.extendEnd(to: merged.upperBound)
+            outOfOrder.removeFirst()
+        } else {
+            insertion.outOfOrderRange = merged
+        }
+        return insertion
+    }
+
+    private mutating func store(
+        _ bytes: UnsafeRawBufferPointer, _ offset: Int, _ range: Range<Int>
+    ) {
+        ring.write(
+            UnsafeRawBufferPointer(
+                rebasing: bytes[(range.lowerBound - offset)..<(range.upperBound - offset)]),
+            at: range.lowerBound)
+    }
+
+    /// Adds a range to the list and returns the one it became part of.
+    private mutating func merge(_ range: Range<Int>) -> Range<Int> {
+        var merged = range
+        var first = outOfOrder.count
+        var last = outOfOrder.count
+        for (index, other) in outOfOrder.enumerated() {
+            if other.upperBound < merged.lowerBound { continue }
+            if other.lowerBound > merged.upperBound {
+                first = min(first, index)
+                last = index
+                break
+            }
+            first = min(first, index)
+            merged =
+                min(merged.lowerBound, other.lowerBound)..<max(
+                    merged.upperBound, other.upperBound)
+        }
+        outOfOrder.replaceSubrange(first..<max(first, last), with: CollectionOfOne(merged))
+        return merged
+    }
+
+    /// Reads up to `buffer.count` bytes in order.
+    public mutating func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        let count = min(buffer.count, ring.count)
+        ring.copy(ring.start..<(ring.start + count), to: buffer)
+        discard(upTo: ring.start + count)
+        return count
+    }
+
+    /// Calls `body` with the pieces of an in-order range.
+    @inline(__always)
+    public func forEachPiece(of range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Void) {
+        ring.forEachPiece(of: range, body)
+    }
+
+    /// Forgets in-order bytes before `offset`.
+    public mutating func discard(upTo offset: Int) {
+        // The ring may hold out-of-order bytes behind its end: it must not drop its storage.
+        if outOfOrder.isEmpty || offset < ring.end {
+            ring.discard(upTo: offset)
+        } else {
+            ring.discardKeepingStorage(upTo: offset)
+        }
+    }
+
+    /// The sum of an in-order range, for DSS checksums.
+    public func checksum(of range: Range<Int>) -> InternetChecksum { ring.checksum(of: range) }
+
+    /// Forgets everything that waits behind a gap.
+    public mutating func discardOutOfOrder() { outOfOrder = [] }
+}

@@ -1,0 +1,133 @@
+internal import CongestionControl
+public import NetworkPrimitives
+public import WireFormat
+
+extension TCPConnection {
+    /// Starts an active open; the SYN comes from the next poll.
+    public static func connect(
+        _ tuple: FourTuple, configuration: TCPConfiguration, initialSequence: SequenceNumber,
+        timestampOffset: UInt32, now: Instant
+    ) -> TCPConnection {
+        TCPConnection(
+            tuple: tuple, configuration: configuration, state: .synSent,
+            initialSequence: initialSequence, timestampOffset: timestampOffset, now: now)
+    }
+
+    /// Answers a SYN that a listener received.
+    public static func accept(
+        _ tuple: FourTuple, syn: SegmentHeader, configuration: TCPConfiguration,
+        initialSequence: SequenceNumber, timestampOffset: UInt32, now: Instant
+    ) -> TCPConnection {
+        var connection = TCPConnection(
+            tuple: tuple, configuration: configuration, state: .synReceived,
+            initialSequence: initialSequence, timestampOffset: timestampOffset, now: now)
+        connection.takePeerSYN(syn, now: now)
+        connection.acknowledgment.lastReceived = now
+        return connection
+    }
+
+    /// Whether a segment in SYN-SENT is the SYN/ACK of our SYN (RFC 9293, 3.10.7.3).
+    public func isAcceptableSYNACK(_ header: SegmentHeader) -> Bool {
+        state == .synSent && header.flags.isSuperset(of: [.syn, .ack])
+            && !header.flags.contains(.rst)
+            && header.acknowledgment == snd.initialSequence + 1 && snd.synTransmissions > 0
+    }
+
+    /// Whether a segment in SYN-RECEIVED completes the handshake.
+    public func completesHandshake(_ header: SegmentHeader) -> Bool {
+        state == .synReceived && header.flags.contains(.ack)
+            && header.flags.isDisjoint(with: [.syn, .rst])
+            && header.acknowledgment == snd.initialSequence + 1
+            && rcv.nxt.precedesOrEquals(header.sequence)
+            && header.sequence.precedes(rcv.rightEdge + 1)
+    }
+
+    mutating func takePeerSYN(_ header: SegmentHeader, now: Instant) {
+        rcv.initialSequence = header.sequence
+        rcv.nxt = header.sequence + 1
+        rcv.rightEdge = rcv.nxt + min(receiveWindow, 0xffff)
+        let options = header.options
+        let isV6 = tuple.local.address.isV6
+        snd.maximumSegmentSize = min(
+            max(Int(options.maximumSegmentSize ?? (isV6 ? 1_220 : 536)), 88),
+            configuration.maximumSegmentSize(isV6: isV6))
+        if let shift = options.windowScale {
+            snd.windowShift = Int(min(shift, 14))
+            rcv.windowShift = Int(configuration.windowShift)
+        }
+        rcv.isSACKEnabled = options.isSACKPermitted && configuration.offersSACK
+        if let stamps = options.timestamps, configuration.offersTimestamps {
+            timestamps.isEnabled = true
+            timestamps.recent = stamps.value
+            timestamps.recentAge = now
+        }
+        // RFC 7323, 2.2: the window of a SYN is never scaled.
+        snd.window = Int(header.window)
+        snd.largestWindow = snd.window
+        snd.wl1 = header.sequence
+        congestion.maximumSegmentSizeChanged(to: effectiveMSS)
+    }
+
+    /// RFC 9293, 3.10.7.3: SYN-SENT.
+    mutating func receiveInSYNSent(
+        _ header: SegmentHeader, reception: inout Reception, now: Instant
+    ) {
+        let isACK = header.flags.contains(.ack)
+        if isACK, header.acknowledgment != snd.initialSequence + 1 || snd.synTransmissions == 0 {
+            reception.answersWithReset = !header.flags.contains(.rst)
+            return
+        }
+        if header.flags.contains(.rst) {
+            if isACK {
+                reception.isAcceptable = true
+                finish(.refused)
+                reception.closed = .refused
+            }
+            return
+        }
+        guard header.flags.contains(.syn) else { return }
+        reception.isAcceptable = true
+        acknowledgment.lastReceived = now
+        takePeerSYN(header, now: now)
+        if isACK {
+            snd.una = snd.initialSequence + 1
+            snd.wl2 = header.acknowledgment
+            sampleHandshake(now: now)
+            becomeEstablished(&reception)
+            acknowledgment.need = .immediate
+        } else {
+            // Simultaneous open (RFC 9293, 3.5).
+            state = .synReceived
+            snd.isSYNPending = true
+        }
+    }
+
+    /// RFC 9293, 3.10.7.4, fifth check in SYN-RECEIVED.
+    mutating func completeHandshake(
+        _ header: SegmentHeader, reception: inout Reception, now: Instant
+    ) {
+        snd.una = snd.initialSequence + 1
+        snd.window = Int(header.window) << snd.windowShift
+        snd.largestWindow = max(snd.largestWindow, snd.window)
+        snd.wl1 = header.sequence
+        snd.wl2 = header.acknowledgment
+        sampleHandshake(now: now)
+        becomeEstablished(&reception)
+    }
+
+    private mutating func sampleHandshake(now: Instant) {
+        if snd.synTransmissions == 1 {
+            rtt.addSample(now.nanoseconds - snd.synSentAt)
+        } else {
+            rtt.startAfterRepeatedSYN()
+        }
+    }
+
+    private mutating func becomeEstablished(_ reception: inout Reception) {
+        state = .established
+        reception.becameEstablished = true
+        recovery.consecutiveTimeouts = 0
+        timers.disarm(.retransmission)
+        snd.isSYNPending = false
+    }
+}

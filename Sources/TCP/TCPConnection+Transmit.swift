@@ -1,0 +1,239 @@
+internal import CongestionControl
+internal import DequeModule
+public import NetworkPrimitives
+public import WireFormat
+
+/// A segment to send: the header, and where its payload lies in `sendBuffer`.
+public struct OutgoingSegment: Sendable {
+    /// The header; an owner that speaks MPTCP adds its options.
+    public var header: SegmentHeader
+    /// Stream offsets of the payload.
+    public var payload: Range<Int>
+    /// The mapping of which the payload is a part.
+    public var mapping: SegmentMapping?
+    /// Whether the payload was sent before.
+    public var isRetransmission = false
+}
+
+extension TCPConnection {
+    /// The next segment to send, `nil` when there is nothing to send now.
+    public mutating func pollSegment(now: Instant) -> OutgoingSegment? {
+        if snd.isResetPending {
+            snd.isResetPending = false
+            return control(.init([.rst, .ack]), now: now)
+        }
+        switch state {
+        case .closed: return nil
+        case .synSent, .synReceived: return pollSYN(now: now)
+        case .established, .finWait1, .finWait2, .closing, .timeWait, .closeWait, .lastACK: break
+        }
+        if let segment = pollRetransmission(now: now) { return segment }
+        if let segment = pollNewData(now: now) { return segment }
+        if let segment = pollFIN(now: now) { return segment }
+        if acknowledgment.isProbePending {
+            // RFC 9293, 3.8.4: an old sequence number makes the peer answer.
+            acknowledgment.isProbePending = false
+            var probe = control(.ack, now: now)
+            probe.header.sequence = snd.una - 1
+            return probe
+        }
+        if acknowledgment.need == .immediate { return control(.ack, now: now) }
+        return nil
+    }
+
+    private mutating func pollSYN(now: Instant) -> OutgoingSegment? {
+        guard snd.isSYNPending else { return nil }
+        snd.isSYNPending = false
+        snd.synTransmissions += 1
+        snd.synSentAt = now.nanoseconds
+        snd.nxt = snd.initialSequence + 1
+        let isAnswer = state == .synReceived
+        var header = header(flags: isAnswer ? [.syn, .ack] : .syn, now: now)
+        header.sequence = snd.initialSequence
+        header.window = UInt16(clamping: receiveWindow)
+        let isV6 = tuple.local.address.isV6
+        header.options.maximumSegmentSize = UInt16(
+            clamping: configuration.maximumSegmentSize(isV6: isV6))
+        header.options.isSACKPermitted = isAnswer ? rcv.isSACKEnabled : configuration.offersSACK
+        if isAnswer {
+            // RFC 7323, 2.2: only in answer to the option.
+            header.options.windowScale =
+                rcv.windowShift > 0 || snd.windowShift > 0 ? UInt8(rcv.windowShift) : nil
+            rcv.rightEdge = rcv.rightEdge.later(rcv.nxt + Int(header.window))
+        } else {
+            header.options.windowScale = configuration.windowShift
+            if configuration.offersTimestamps {
+                header.options.timestamps = Timestamps(
+                    value: timestamps.value(now: now), echo: 0)
+            }
+        }
+        timers.arm(.retransmission, at: now + .nanoseconds(rtt.timeout))
+        counters.segmentsSent += 1
+        return OutgoingSegment(header: header, payload: 0..<0, mapping: nil)
+    }
+
+    /// Lost segments first, as far as the congestion window allows; then a tail loss probe.
+    private mutating func pollRetransmission(now: Instant) -> OutgoingSegment? {
+        if recovery.isProbePending {
+            recovery.isProbePending = false
+            if let probe = pollTailLossProbe(now: now) { return probe }
+        }
+        guard let index = queue.firstLostIndex() else { return nil }
+        let isAllowed =
+            recovery.isForced || queue.inFlight + queue[index].length <= congestion.window
+        guard isAllowed else { return nil }
+        recovery.isForced = false
+        return retransmit(index, now: now)
+    }
+
+    /// RFC 8985, 7.3: one new segment, else the last one again.
+    private mutating func pollTailLossProbe(now: Instant) -> OutgoingSegment? {
+        guard recovery.phase == .open, recovery.probeEnd == nil else { return nil }
+        counters.lossProbes += 1
+        defer {
+            recovery.probeEnd = snd.nxt
+            timers.arm(.retransmission, at: now + .nanoseconds(rtt.timeout))
+        }
+        let window = snd.window - snd.una.distance(to: snd.nxt)
+        if let unit = pending.first, min(unit.length, effectiveMSS) <= window,
+            let segment = takeNewData(limit: .max, now: now)
+        {
+            recovery.isProbeRetransmission = false
+            return segment
+        }
+        guard let index = queue.lastUnsackedIndex else { return nil }
+        recovery.isProbeRetransmission = true
+        return retransmit(index, now: now)
+    }
+
+    private mutating func retransmit(_ index: Int, now: Instant) -> OutgoingSegment {
+        if queue[index].length > effectiveMSS { queue.split(index, at: effectiveMSS) }
+        let sent = queue[index]
+        queue.noteRetransmission(index, now: now.nanoseconds)
+        counters.retransmittedSegments += 1
+        if !timers.isArmed(.retransmission) { rearmRetransmission(now: now) }
+        var flags: TCPFlags = sent.isFIN ? [.ack, .fin] : .ack
+        if sent.length > 0 { flags.insert(.psh) }
+        var header = header(flags: flags, now: now)
+        header.sequence = sent.sequence
+        let base = sendBuffer.start + snd.una.distance(to: sent.sequence)
+        return finishSegment(
+            header, payload: base..<(base + sent.length), mapping: sent.mapping,
+            isRetransmission: true, now: now)
+    }
+
+    private mutating func pollNewData(now: Instant) -> OutgoingSegment? {
+        guard !pending.isEmpty else { return nil }
+        if recovery.isPersistPending {
+            recovery.isPersistPending = false
+            // The window probe: one octet, or a whole small mapping, beyond the window.
+            if let segment = takeNewData(limit: .max, now: now) { return segment }
+        }
+        let window = snd.window - snd.una.distance(to: snd.nxt)
+        let room = congestion.window - queue.inFlight
+        guard queue.lostCount == 0 else { return nil }
+        let length = min(pending[0].length, effectiveMSS)
+        guard length <= room || queue.inFlight == 0 else { return nil }
+        guard length <= window else {
+            // Silly window avoidance: part of a unit only when nothing else is out.
+            armPersist(now: now)
+            return nil
+        }
+        if queue.isEmpty, snd.lastDataSent != .min,
+            now.nanoseconds - snd.lastDataSent > rtt.timeout
+        {
+            congestion.restartAfterIdle(now: now)
+        }
+        return takeNewData(limit: length, now: now)
+    }
+
+    /// Cuts the next segment from the first unit.
+    private mutating func takeNewData(limit: Int, now: Instant) -> OutgoingSegment? {
+        guard let unit = pending.first, state.canSend || snd.isCloseRequested else { return nil }
+        let length = min(unit.length, effectiveMSS, limit)
+        let sequence = snd.nxt
+        let offset = snd.nextOffset
+        if length == unit.length {
+            pending.removeFirst()
+        } else {
+            pending[0].length -= length
+        }
+        var flags: TCPFlags = .ack
+        if pending.isEmpty { flags.insert(.psh) }
+        var header = header(flags: flags, now: now)
+        header.sequence = sequence
+        queue.append(
+            SentSegment(
+                sequence: sequence, length: length, mapping: unit.mapping,
+                firstSent: now.nanoseconds, lastSent: now.nanoseconds))
+        snd.nxt += length
+        snd.nextOffset += length
+        snd.lastDataSent = now.nanoseconds
+        if !timers.isArmed(.retransmission) { rearmRetransmission(now: now) }
+        armTailLossProbe(now: now)
+        return finishSegment(
+            header, payload: offset..<(offset + length), mapping: unit.mapping,
+            isRetransmission: false, now: now)
+    }
+
+    private mutating func pollFIN(now: Instant) -> OutgoingSegment? {
+        guard snd.isCloseRequested, !snd.isFINSent, pending.isEmpty,
+            state == .established || state == .closeWait
+        else { return nil }
+        snd.isFINSent = true
+        state = state == .established ? .finWait1 : .lastACK
+        var header = header(flags: [.fin, .ack], now: now)
+        header.sequence = snd.nxt
+        queue.append(
+            SentSegment(
+                sequence: snd.nxt, length: 0, isFIN: true, mapping: nil,
+                firstSent: now.nanoseconds, lastSent: now.nanoseconds))
+        snd.nxt += 1
+        if !timers.isArmed(.retransmission) { rearmRetransmission(now: now) }
+        return finishSegment(
+            header, payload: snd.nextOffset..<snd.nextOffset, mapping: nil,
+            isRetransmission: false, now: now)
+    }
+
+    /// A pure ACK ahead of everything else: the fourth packet of a join (RFC 8684, 3.2).
+    public mutating func pollACK(now: Instant) -> OutgoingSegment? {
+        state.isSynchronized ? control(.ack, now: now) : nil
+    }
+
+    private mutating func control(_ flags: TCPFlags, now: Instant) -> OutgoingSegment {
+        var header = header(flags: flags, now: now)
+        header.sequence = snd.nxt
+        if !flags.contains(.rst) { header.options.sack = takeSACKBlocks() }
+        return finishSegment(
+            header, payload: snd.nextOffset..<snd.nextOffset, mapping: nil,
+            isRetransmission: false, now: now)
+    }
+
+    private mutating func finishSegment(
+        _ header: SegmentHeader, payload: Range<Int>, mapping: SegmentMapping?,
+        isRetransmission: Bool, now: Instant
+    ) -> OutgoingSegment {
+        acknowledgment.need = .none
+        acknowledgment.unacknowledgedSegments = 0
+        timers.disarm(.delayedACK)
+        timestamps.lastACKSent = rcv.nxt
+        rcv.rightEdge = rcv.rightEdge.later(
+            rcv.nxt + Int(header.window) << rcv.windowShift)
+        counters.segmentsSent += 1
+        return OutgoingSegment(
+            header: header, payload: payload, mapping: mapping,
+            isRetransmission: isRetransmission)
+    }
+
+    private func header(flags: TCPFlags, now: Instant) -> SegmentHeader {
+        var header = SegmentHeader(
+            sourcePort: tuple.local.port, destinationPort: tuple.remote.port,
+            sequence: snd.nxt, acknowledgment: flags.contains(.ack) ? rcv.nxt : SequenceNumber(0),
+            flags: flags, window: UInt16(clamping: max(receiveWindow, 0) >> rcv.windowShift))
+        if timestamps.isEnabled, !flags.contains(.rst) {
+            header.options.timestamps = Timestamps(
+                value: timestamps.value(now: now), echo: timestamps.recent)
+        }
+        return header
+    }
+}
