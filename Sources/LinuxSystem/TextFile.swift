@@ -1,0 +1,35 @@
+internal import Glibc
+
+/// Whole text files.
+package enum TextFile {
+    package static func read(_ path: String) throws(SystemError) -> String {
+        String(decoding: try bytes(path), as: UTF8.self)
+    }
+
+    /// The octets of a file, text or not.
+    package static func bytes(_ path: String) throws(SystemError) -> [UInt8] {
+        let file = OwnedDescriptor(
+            try checkedErrno(open(path, O_RDONLY | O_CLOEXEC), "open \(path)"))
+        var bytes: [UInt8] = []
+        while true {
+            let part = try file.read()
+            if part.isEmpty { return bytes }
+            bytes += part
+        }
+    }
+
+    /// Replaces a file's content.
+    package static func write(_ text: String, to path: String) throws(SystemError) {
+        let file = OwnedDescriptor(
+            try checkedErrno(
+                open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644), "open \(path)"))
+        try file.write(text.utf8)
+    }
+
+    /// Replaces a file in one step: nobody ever sees half of it.
+    package static func replace(_ path: String, with text: String) throws(SystemError) {
+        let temporary = "\(path).\(getpid()).tmp"
+        try write(text, to: temporary)
+        try checkedErrno(rename(temporary, path), "rename \(temporary)")
+    }
+}

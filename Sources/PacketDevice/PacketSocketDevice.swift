@@ -1,0 +1,224 @@
+internal import CLinux
+internal import Glibc
+package import LinuxSystem
+package import NetworkPrimitives
+package import WireFormat
+
+/// One AF_PACKET socket on one interface.
+///
+/// Bound to all protocols, because the tap of a single one runs behind the nft ingress hook that
+/// keeps the kernel silent. Does not see what this host sends itself.
+package final class PacketSocketDevice: PacketDevice {
+    /// How to open it.
+    package struct Configuration: Hashable, Sendable {
+        package var filter: PacketFilter
+        /// Octets for one frame: 2048 for packets of an ordinary MTU, `superPacketSlot` for all that a
+        /// kernel may send over a veth with its offloads on.
+        package var slotSize: Int
+        /// Frames per batch, 1...1024.
+        package var batchSize: Int
+        /// The kernel's receive buffer in octets.
+        package var receiveBuffer: Int
+
+        /// 64 KiB of IP packet with the headers before it.
+        package static let superPacketSlot = 65_664
+
+        package init(
+            filter: PacketFilter, slotSize: Int = 2048, batchSize: Int = 64,
+            receiveBuffer: Int = 8 << 20
+        ) {
+            self.filter = filter
+            self.slotSize = slotSize
+            self.batchSize = batchSize
+            self.receiveBuffer = receiveBuffer
+        }
+    }
+
+    package let interface: InterfaceID
+    package let name: String
+    /// As it was when the device was opened.
+    package let hardwareAddress: MACAddress
+    package let batchSize: Int
+
+    private let socket: OwnedDescriptor
+    private let slotSize: Int
+    private let received: OpaquePointer
+    private let queued: OpaquePointer
+    /// Slots of `received` that hold whole frames, in order.
+    private let valid: UnsafeMutablePointer<Int32>
+    private var validCount = 0
+    /// The queue is a ring: `queuedCount` slots from `queueHead` on.
+    private var queueHead = 0
+    private var queuedCount = 0
+    private var counters = DeviceStatistics()
+
+    private static let header = Int(CLINUX_VNET_HEADER)
+
+    /// Opens a device on the interface `name` of `namespace`, or of the calling thread's.
+    package init(
+        _ name: String, in namespace: NetworkNamespace? = nil, _ configuration: Configuration
+    ) throws(DeviceError) {
+        let program = configuration.filter.program.map {
+            clinux_filter(code: $0.code, jt: $0.yes, jf: $0.no, k: $0.k)
+        }
+        func open() throws(SystemError) -> Opened {
+            let index = if_nametoindex(name)
+            guard index != 0 else { throw SystemError("interface \(name)", code: errno) }
+            var octets = [UInt8](repeating: 0, count: 6)
+            try checked(clinux_hardware_address(name, &octets), "address of \(name)")
+            let socket = try checked(
+                clinux_packet_open(
+                    Int32(index), program, Int32(program.count),
+                    Int32(clamping: configuration.receiveBuffer)), "packet socket on \(name)")
+            return Opened(
+                socket: socket, interface: InterfaceID(Int32(index)),
+                address: MACAddress(bytes: octets) ?? MACAddress(rawValue: 0))
+        }
+        let opened: Opened
+        do {
+            opened = try namespace.map { try NamespaceThread.run(in: $0, open) } ?? open()
+        } catch {
+            throw .system(error as? SystemError ?? SystemError("open \(name)", code: EIO))
+        }
+        socket = OwnedDescriptor(opened.socket)
+        interface = opened.interface
+        hardwareAddress = opened.address
+        self.name = name
+        batchSize = min(max(configuration.batchSize, 1), 1024)
+        slotSize = (max(configuration.slotSize, 128) + 63) & ~63
+        guard let received = clinux_ring_create(Int32(batchSize), slotSize) else {
+            throw .system(SystemError("receive slots", code: ENOMEM))
+        }
+        guard let queued = clinux_ring_create(Int32(batchSize), slotSize) else {
+            clinux_ring_destroy(received)
+            throw .system(SystemError("transmit slots", code: ENOMEM))
+        }
+        self.received = received
+        self.queued = queued
+        valid = .allocate(capacity: batchSize)
+    }
+
+    private struct Opened {
+        var socket: Int32
+        var interface: InterfaceID
+        var address: MACAddress
+    }
+
+    deinit {
+        clinux_ring_destroy(received)
+        clinux_ring_destroy(queued)
+        valid.deallocate()
+    }
+
+    package var descriptor: Int32 { socket.rawValue }
+
+    private static func deviceError(_ code: Int32, _ call: String) -> DeviceError {
+        switch code {
+        case ENETDOWN: .linkDown
+        case ENXIO, ENODEV: .deviceGone
+        default: .system(SystemError(call, code: code))
+        }
+    }
+
+    /// Throws `linkDown` once when the link went down; then returns 0 until it is up again. `EventPoll`
+    /// tells that there is such an error as `isClosed`, and goes on telling until it was thrown here.
+    package func receive() throws(DeviceError) -> Int {
+        validCount = 0
+        let count = clinux_ring_receive(received, socket.rawValue)
+        if count < 0 {
+            if count == -EAGAIN || count == -EINTR { return 0 }
+            throw Self.deviceError(-count, "recvmmsg on \(name)")
+        }
+        for slot in 0..<count {
+            if clinux_ring_truncated(received, slot) != 0
+                || clinux_ring_length(received, slot) < UInt32(Self.header)
+            {
+                counters.framesTruncated += 1
+                continue
+            }
+            valid[validCount] = slot
+            validCount += 1
+        }
+        counters.framesReceived += UInt64(validCount)
+        return validCount
+    }
+
+    package func frame(at index: Int) -> ReceivedFrame {
+        precondition(index >= 0 && index < validCount, "no such frame in this batch")
+        let slot = valid[index]
+        let base = UnsafeRawPointer(clinux_ring_slot(received, slot))
+        let length = Int(clinux_ring_length(received, slot))
+        let kind = clinux_ring_packet_type(received, slot)
+        return ReceivedFrame(
+            bytes: UnsafeRawBufferPointer(
+                start: base?.advanced(by: Self.header), count: length - Self.header),
+            kind: ReceivedFrame.Kind(rawValue: kind) ?? .otherHost,
+            header: base?.loadUnaligned(as: VirtualHeader.self) ?? VirtualHeader())
+    }
+
+    private var tail: Int { (queueHead + queuedCount) % batchSize }
+
+    package func reserve() -> UnsafeMutableRawBufferPointer? {
+        if queuedCount == batchSize {
+            // An error here comes again, to `flush`, which the driver calls anyway.
+            _ = try? flush()
+            if queuedCount == batchSize { return nil }
+        }
+        guard let base = clinux_ring_slot(queued, Int32(tail)) else { return nil }
+        return UnsafeMutableRawBufferPointer(
+            start: base + Self.header, count: slotSize - Self.header)
+    }
+
+    package func commit(length: Int, offload: Offload = .none) {
+        precondition(
+            queuedCount < batchSize && length <= slotSize - Self.header,
+            "commit without reserve, or longer than the slot")
+        let slot = Int32(tail)
+        if let base = clinux_ring_slot(queued, slot) {
+            UnsafeMutableRawPointer(base).storeBytes(
+                of: offload.header, as: VirtualHeader.self)
+        }
+        clinux_ring_set_length(queued, slot, UInt32(length + Self.header))
+        queuedCount += 1
+    }
+
+    package func flush() throws(DeviceError) -> FlushResult {
+        while queuedCount > 0 {
+            let piece = min(queuedCount, batchSize - queueHead)
+            let sent = clinux_ring_send(
+                queued, socket.rawValue, Int32(queueHead), Int32(piece))
+            if sent > 0 {
+                counters.framesSent += UInt64(sent)
+                advance(Int(sent))
+                continue
+            }
+            switch -sent {
+            case EINTR: continue
+            case EAGAIN: return .blocked(queued: queuedCount)
+            case EMSGSIZE, EINVAL, ENOBUFS:
+                // This frame only: too long for the link, malformed, or dropped by a queue.
+                counters.framesRejected += 1
+                advance(1)
+            case let code:
+                counters.framesLost += UInt64(queuedCount)
+                advance(queuedCount)
+                throw Self.deviceError(code, "sendmmsg on \(name)")
+            }
+        }
+        return .done
+    }
+
+    private func advance(_ count: Int) {
+        queueHead = (queueHead + count) % batchSize
+        queuedCount -= count
+    }
+
+    package var statistics: DeviceStatistics {
+        var drops: UInt32 = 0
+        // Reading sets the kernel's counter back to zero.
+        if clinux_packet_drops(socket.rawValue, &drops) == 0 {
+            counters.kernelDrops += UInt64(drops)
+        }
+        return counters
+    }
+}
