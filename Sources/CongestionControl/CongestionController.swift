@@ -58,6 +58,10 @@ public struct CongestionController: Sendable {
     public mutating func acknowledged(
         bytes: Int, inFlight: Int, isWindowLimited: Bool, roundTrip: Duration?, now: Instant
     ) {
+        if case .cubic(var cubic) = algorithm {
+            cubic.advance(to: now, isWindowLimited: isWindowLimited)
+            algorithm = .cubic(cubic)
+        }
         guard bytes > 0, isWindowLimited else { return }
         var bytes = bytes
         if isInSlowStart {
@@ -99,7 +103,7 @@ public struct CongestionController: Sendable {
             reduce(inFlight: inFlight)
         }
         if case .cubic(var cubic) = algorithm {
-            cubic.restart()
+            cubic.noteTimeout()
             algorithm = .cubic(cubic)
         }
         window = maximumSegmentSize
@@ -118,7 +122,7 @@ public struct CongestionController: Sendable {
     public mutating func restartAfterIdle(now: Instant) {
         window = min(window, Self.initialWindow(maximumSegmentSize))
         if case .cubic(var cubic) = algorithm {
-            cubic.restart()
+            cubic.startNewEpoch()
             algorithm = .cubic(cubic)
         }
     }
@@ -128,6 +132,10 @@ public struct CongestionController: Sendable {
         let size = max(size, 1)
         if window == Self.initialWindow(maximumSegmentSize), slowStartThreshold == .max {
             window = Self.initialWindow(size)
+        }
+        if case .cubic(var cubic) = algorithm {
+            cubic.rescale(by: Double(maximumSegmentSize) / Double(size))
+            algorithm = .cubic(cubic)
         }
         maximumSegmentSize = size
         window = max(window, size)
@@ -140,8 +148,10 @@ public struct CongestionController: Sendable {
     private mutating func reduce(inFlight: Int) {
         let floor = 2 * maximumSegmentSize
         switch algorithm {
-        case .reno:
+        case .reno(var reno):
+            reno.noteReduction()
             slowStartThreshold = max(min(inFlight, window) / 2, floor)
+            algorithm = .reno(reno)
         case .cubic(var cubic):
             let flight = Double(max(min(inFlight, window), 1))
             cubic.noteReduction(window: window, segment: maximumSegmentSize)

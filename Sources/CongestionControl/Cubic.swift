@@ -14,6 +14,7 @@ struct Cubic: Sendable {
     private var inflection = 0.0
     private var estimate = 0.0
     private var remainder = 0.0
+    private var lastAcknowledgment: Instant?
 
     /// A congestion event at this window.
     mutating func noteReduction(window: Int, segment: Int) {
@@ -24,8 +25,29 @@ struct Cubic: Sendable {
         epoch = nil
     }
 
-    /// After a timeout or an idle time the curve starts anew from the current window.
-    mutating func restart() { epoch = nil }
+    /// After an idle time the curve starts anew from the current window.
+    mutating func startNewEpoch() { epoch = nil }
+
+    /// RFC 9438, 4.8: after a timeout congestion avoidance starts at its own window, convex at once.
+    mutating func noteTimeout() {
+        epoch = nil
+        maximum = 0
+    }
+
+    /// An ACK came. RFC 9438, 4.2: time in which the window was not the limit does not count.
+    mutating func advance(to now: Instant, isWindowLimited: Bool) {
+        if !isWindowLimited, let epoch, let lastAcknowledgment {
+            self.epoch = epoch + (now - max(lastAcknowledgment, epoch))
+        }
+        lastAcknowledgment = now
+    }
+
+    /// Segments of another size: windows in segments change by `factor`.
+    mutating func rescale(by factor: Double) {
+        maximum *= factor
+        prior *= factor
+        epoch = nil
+    }
 
     /// The window after `bytes` were acknowledged.
     mutating func grow(
@@ -55,7 +77,8 @@ struct Cubic: Sendable {
         let next =
             cubic(time) < estimate
             ? max(estimate, current) : current + acknowledged * (target - current) / current
-        let exact = min(next, 1e9) * Double(segment) + remainder
+        // Whatever window the estimate remembers: never faster than slow start.
+        let exact = min(next, current + acknowledged) * Double(segment) + remainder
         let whole = Int(exact)
         remainder = exact - Double(whole)
         return max(whole, window)

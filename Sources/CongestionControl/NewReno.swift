@@ -2,6 +2,9 @@
 struct NewReno: Sendable {
     private var acknowledged = 0
 
+    /// What was acknowledged of a larger window does not count for the smaller one.
+    mutating func noteReduction() { acknowledged = 0 }
+
     /// The window after `bytes` were acknowledged.
     mutating func grow(_ window: Int, bytes: Int, segment: Int) -> Int {
         acknowledged += bytes

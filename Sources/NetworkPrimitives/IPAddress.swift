@@ -67,7 +67,8 @@ extension IPAddress {
         var value: UInt32 = 0
         for part in parts {
             guard part.allSatisfy({ $0.isASCII && $0.isNumber }), part.count <= 3,
-                let octet = UInt8(part)
+                // A leading zero would be octal to some readers.
+                part.count == 1 || !part.hasPrefix("0"), let octet = UInt8(part)
             else { return nil }
             value = value << 8 | UInt32(octet)
         }
@@ -78,9 +79,9 @@ extension IPAddress {
         // "::" may stand once and fills up to eight groups; the last group may be dotted IPv4.
         let halves = splitAtDoubleColon(text)
         guard let halves else { return nil }
-        guard let head = groups(halves.head), let tail = groups(halves.tail ?? "") else {
-            return nil
-        }
+        guard let head = groups(halves.head, mayEndInIPv4: halves.tail == nil),
+            let tail = groups(halves.tail ?? "", mayEndInIPv4: true)
+        else { return nil }
         let count = head.count + tail.count
         if halves.tail == nil {
             guard count == 8 else { return nil }
@@ -111,13 +112,13 @@ extension IPAddress {
         return (String(characters[..<position]), String(characters[(position + 2)...]))
     }
 
-    private static func groups(_ text: String) -> [UInt16]? {
+    private static func groups(_ text: String, mayEndInIPv4: Bool) -> [UInt16]? {
         if text.isEmpty { return [] }
         var result: [UInt16] = []
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         for (index, part) in parts.enumerated() {
             if index == parts.count - 1, part.contains(".") {
-                guard let value = parseV4(part) else { return nil }
+                guard mayEndInIPv4, let value = parseV4(part) else { return nil }
                 result += [UInt16(value >> 16), UInt16(truncatingIfNeeded: value)]
             } else {
                 guard (1...4).contains(part.count), part.allSatisfy(\.isHexDigit),
@@ -136,6 +137,9 @@ extension IPAddress: CustomStringConvertible {
         switch self {
         case .v4:
             return bytes.map(String.init).joined(separator: ".")
+        case .v6(0, let low) where low >> 32 == 0xffff:
+            // RFC 5952, 5: IPv4-mapped addresses in mixed notation.
+            return "::ffff:\(IPAddress.v4(UInt32(truncatingIfNeeded: low)))"
         case .v6(let high, let low):
             let groups = (0..<8).map { index in
                 UInt16(truncatingIfNeeded: (index < 4 ? high : low) >> (48 - 16 * (index % 4)))

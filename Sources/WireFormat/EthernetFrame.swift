@@ -98,10 +98,14 @@ public struct EthernetHeader: Hashable, Sendable {
     /// Writes the header without tags.
     @inline(__always)
     public func encode(into writer: inout ByteWriter) {
-        for address in [destination, source] {
-            writer.write(UInt16(truncatingIfNeeded: address.rawValue >> 32))
-            writer.write(UInt32(truncatingIfNeeded: address.rawValue))
-        }
+        Self.write(destination, into: &writer)
+        Self.write(source, into: &writer)
         writer.write(type.rawValue)
+    }
+
+    @inline(__always)
+    private static func write(_ address: MACAddress, into writer: inout ByteWriter) {
+        writer.write(UInt16(truncatingIfNeeded: address.rawValue >> 32))
+        writer.write(UInt32(truncatingIfNeeded: address.rawValue))
     }
 }

@@ -67,7 +67,6 @@ public struct IPv4Header: Hashable, Sendable {
         try reader.skip(2)
         source = .v4(try reader.readUInt32())
         destination = .v4(try reader.readUInt32())
-        // A super-packet larger than 64 KB of a capture may say 0.
         guard headerLength >= Self.minimumLength, totalLength >= headerLength else {
             throw .badLength
         }
@@ -80,12 +79,13 @@ public struct IPv4Header: Hashable, Sendable {
         guard fragment & 0x3fff == 0 else { throw .fragment }
     }
 
-    /// Writes the header with its checksum.
+    /// Writes the header with its checksum and without options.
     @inline(__always)
     public func encode(into writer: inout ByteWriter) {
         var sum = InternetChecksum()
+        let length = UInt16(truncatingIfNeeded: totalLength - headerLength + Self.minimumLength)
         let words: (UInt32, UInt32, UInt16) = (
-            0x4500_0000 | UInt32(trafficClass) << 16 | UInt32(truncatingIfNeeded: totalLength),
+            0x4500_0000 | UInt32(trafficClass) << 16 | UInt32(length),
             UInt32(identification) << 16 | (dontFragment ? 0x4000 : 0),
             UInt16(timeToLive) << 8 | UInt16(protocolNumber)
         )

@@ -1,4 +1,4 @@
-public import NetworkPrimitives
+internal import NetworkPrimitives
 
 extension MPTCPOption {
     /// Reads an option from behind its length octet to the end of `body`.
@@ -93,24 +93,26 @@ extension MPTCPOption {
     private static func parseAddAddress(
         nibble: UInt8, _ body: inout ByteReader
     ) throws(ParseError) -> AddAddress? {
+        // E is the last bit; v1 ignores the reserved ones beside it. The lengths of v0 are those of
+        // an echo, which has E set, so no option is valid in both versions.
+        let isEcho = nibble & 1 != 0
+        let isV0 =
+            nibble == 4 && (body.remaining == 5 || body.remaining == 7)
+            || nibble == 6 && (body.remaining == 17 || body.remaining == 19)
         let isV6: Bool
         let hasPort: Bool
-        switch (nibble, body.remaining) {
-        case (4, 5), (1, 5), (0, 13): (isV6, hasPort) = (false, false)
-        case (4, 7), (1, 7), (0, 15): (isV6, hasPort) = (false, true)
-        case (6, 17), (1, 17), (0, 25): (isV6, hasPort) = (true, false)
-        case (6, 19), (1, 19), (0, 27): (isV6, hasPort) = (true, true)
+        switch body.remaining - 1 - (isEcho || isV0 ? 0 : 8) {
+        case 4: (isV6, hasPort) = (false, false)
+        case 6: (isV6, hasPort) = (false, true)
+        case 16: (isV6, hasPort) = (true, false)
+        case 18: (isV6, hasPort) = (true, true)
         default: return nil
         }
         let addressID = AddressID(try body.readUInt8())
         let address = try body.readAddress(isV6: isV6)
         let port = hasPort ? try body.readUInt16() : nil
         let form: AddAddress.Form =
-            switch nibble {
-            case 0: .announcement(hmac: try body.readUInt64())
-            case 1: .echo
-            default: .v0
-            }
+            isV0 ? .v0 : isEcho ? .echo : .announcement(hmac: try body.readUInt64())
         return AddAddress(addressID: addressID, address: address, port: port, form: form)
     }
 }
