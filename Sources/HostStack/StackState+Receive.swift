@@ -14,7 +14,11 @@ extension StackState {
         do {
             view = try SegmentView(parsing: packet, verification: verification)
         } catch {
-            if error == .badChecksum { counters.checksumErrors += 1 } else { counters.malformed += 1 }
+            if error == .badChecksum {
+                counters.checksumErrors += 1
+            } else {
+                counters.malformed += 1
+            }
             return
         }
         let tuple = view.receivedTuple

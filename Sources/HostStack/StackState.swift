@@ -128,18 +128,9 @@ struct StackState {
     private mutating func modify<Result>(
         _ slot: Int, _ body: (inout Connection) -> Result
     ) -> Result? {
-        switch slots[slot].connection {
-        case .none: return nil
-        case .some: return withConnection(&slots[slot].connection, body)
-        }
-    }
-
-    private func withConnection<Result>(
-        _ connection: inout Connection?, _ body: (inout Connection) -> Result
-    ) -> Result? {
-        guard var value = connection.take() else { return nil }
-        defer { connection = value }
-        return body(&value)
+        // Optional chaining mutates in place; taking a connection out and putting it back would
+        // move all of it twice for each packet.
+        slots[slot].connection?.modify(body)
     }
 
     mutating func markReady(_ slot: Int) {
@@ -166,7 +157,9 @@ struct StackState {
     private mutating func remove(_ slot: Int) {
         guard let connection = slots[slot].connection else { return }
         tokens[connection.localToken] = nil
-        for (_, tuple) in connection.tuples { subflows[tuple] = nil }
+        for (_, tuple) in connection.tuples where subflows[tuple]?.slot == slot {
+            subflows[tuple] = nil
+        }
         slots[slot].connection = nil
         slots[slot].generation &+= 1
         slots[slot].scheduled = nil
@@ -195,11 +188,25 @@ struct StackState {
                 } else {
                     events.append(.closed(handle, reason))
                 }
-            case .subflowOpened(let id, let tuple): subflows[tuple] = (slot, id)
-            case .subflowClosed(_, let tuple):
-                if subflows[tuple]?.slot == slot { subflows[tuple] = nil }
+            case .subflowOpened(let id, let tuple): register(id, tuple, slot)
+            case .subflowClosed(let id, let tuple):
+                if let entry = subflows[tuple], entry.slot == slot, entry.id == id {
+                    subflows[tuple] = nil
+                }
             case .log(let event): events.append(.log(handle, event))
             }
+        }
+    }
+
+    /// Packets of the tuple belong to this subflow from now on. A connection knows the ports of
+    /// its own subflows only: a tuple of another connection is not taken away from it.
+    private mutating func register(_ id: SubflowID, _ tuple: FourTuple, _ slot: Int) {
+        if let other = subflows[tuple], other.slot != slot,
+            slots[slot].connection?.isOpener == true
+        {
+            slots[slot].connection?.changePort(of: id)
+        } else {
+            subflows[tuple] = (slot, id)
         }
     }
 
@@ -218,7 +225,8 @@ struct StackState {
             let tuple = reset.tuple
             let length = reset.header.encodePacket(
                 source: tuple.local.address, destination: tuple.remote.address,
-                payloadLength: 0, into: buffer) { _ in }
+                payloadLength: 0, into: buffer
+            ) { _ in }
             return Transmit(
                 interface: reset.interface, source: tuple.local.address,
                 destination: tuple.remote.address, length: length)
@@ -279,5 +287,11 @@ struct StackState {
             let token = HandshakeScheme.v1.token(of: key)
             if key.rawValue != 0, token.rawValue != 0, tokens[token] == nil { return key }
         }
+    }
+}
+
+extension Connection {
+    fileprivate mutating func modify<Result>(_ body: (inout Connection) -> Result) -> Result {
+        body(&self)
     }
 }

@@ -11,16 +11,20 @@ extension Connection {
     /// Remembers where the peer's data ends; the first word counts.
     mutating func notePeerFIN(at offset: Int) {
         if data.peerFIN == nil { data.peerFIN = offset }
+        data.isFINAnswerDue = true
     }
 
     /// Takes the DATA_FIN once everything before it is there.
     mutating func finishReceiving(now: Instant) {
-        guard let fin = data.peerFIN, data.received.end == fin else { return }
+        guard let fin = data.peerFIN, data.received.end == fin,
+            !data.isPeerFinished || data.isFINAnswerDue
+        else { return }
         if !data.isPeerFinished {
             data.isPeerFinished = true
             log("data_fin_received", now: now)
             events.append(.atEnd)
         }
+        data.isFINAnswerDue = false
         // A repeated DATA_FIN is acknowledged again, on every subflow as Linux does.
         for index in subflows.indices where subflows[index].tcp.state.isSynchronized {
             subflows[index].tcp.requestACK()
@@ -31,14 +35,24 @@ extension Connection {
     /// the connection once the subflows are closed.
     mutating func advanceClosing(now: Instant) {
         if closeReason == nil, isEstablished {
-            if data.isFinishing, !data.isFINSent, data.next == data.sent.end { startFIN(now: now) }
-            let isOver =
-                isFallback
-                ? data.isFINSent && data.isPeerFinished
-                : data.isFINAcknowledged && data.isPeerFinished
+            if data.isFinishing, !data.isFINSent, data.next == data.sent.end, mayStartFIN {
+                startFIN(now: now)
+            }
             if isOver { closeSubflows(now: now) }
+            if isOver, peerKnowsEnd { limitClosing(now: now) }
         }
         reapSubflows(now: now)
+    }
+
+    /// Whether nothing is left to be said in either direction but the FINs of the subflows.
+    var isOver: Bool {
+        data.isPeerFinished && (isFallback ? data.isFINSent : data.isFINAcknowledged)
+    }
+
+    /// Before the peer has shown that it speaks MPTCP, DATA_FIN must not overtake the data that
+    /// carries MP_CAPABLE: a listener that missed the third packet would take it for plain TCP.
+    private var mayStartFIN: Bool {
+        isFallback || isConfirmed || data.acknowledged == data.next
     }
 
     private mutating func startFIN(now: Instant) {
@@ -56,6 +70,8 @@ extension Connection {
         guard data.isFINSent, !data.isFINAcknowledged, !isFallback else { return }
         for index in subflows.indices where subflows[index].isUsable {
             subflows[index].isDataFINPending = true
+            // The third packet may be lost: MP_CAPABLE goes out again before DATA_FIN.
+            if !subflows[index].isFullyEstablished { subflows[index].tcp.requestACK() }
         }
         let base = subflows.filter(\.isUsable).map(\.tcp.rtt.timeout).max() ?? 1_000_000_000
         let timeout = min(
@@ -64,30 +80,49 @@ extension Connection {
         data.finDeadline = now + .nanoseconds(timeout)
     }
 
-    /// FIN on every subflow; one that holds data nobody needs any more is reset (RFC 8684, 3.3.3).
+    /// FIN on every subflow; one that holds data nobody needs any more is reset (RFC 8684, 3.3.3),
+    /// unless it is the last that can tell the peer of our last DATA_ACK. A join that is under way may
+    /// be a peer's that lost the others: it goes on until the peer knows the end.
     private mutating func closeSubflows(now: Instant) {
+        func isStuck(_ subflow: Subflow) -> Bool {
+            subflow.isSuspect || !subflow.isFullyEstablished
+                || subflow.tcp.consecutiveTimeouts > 0
+        }
+        let hasGoodOne = subflows.contains { $0.tcp.state.isSynchronized && !isStuck($0) }
         for index in subflows.indices
         where subflows[index].closeDeadline == nil && subflows[index].tcp.state != .closed {
-            let tcp = subflows[index].tcp
-            if !isFallback,
-                subflows[index].isSuspect || !subflows[index].isFullyEstablished
-                    || tcp.consecutiveTimeouts > 0
-            {
+            let isDispensable =
+                peerKnowsEnd || hasGoodOne && subflows[index].isFullyEstablished
+            if !isFallback, isDispensable, isStuck(subflows[index]) {
                 subflows[index].closeDeadline = now
                 subflows[index].resetOptions = [.reset(MPTCPReset(.unacceptablePerformance))]
                 subflows[index].tcp.abort()
-            } else {
+            } else if isFallback || subflows[index].isFullyEstablished {
                 subflows[index].tcp.close(now: now)
                 subflows[index].closeDeadline = now + closingPatience(index)
             }
         }
     }
 
-    /// How long a FIN exchange may take: plain TCP's patience in fallback, where it carries data.
+    /// Once the peer knows the end, its FIN is nothing to wait for long.
+    private mutating func limitClosing(now: Instant) {
+        for index in subflows.indices {
+            guard let deadline = subflows[index].closeDeadline else { continue }
+            subflows[index].closeDeadline = min(deadline, now + shortPatience(index))
+        }
+    }
+
+    private func shortPatience(_ index: Int) -> Duration {
+        .nanoseconds(max(4 * subflows[index].tcp.rtt.timeout, 1_000_000_000))
+    }
+
+    /// How long a FIN exchange may take. In fallback it carries data, and the only subflow carries
+    /// the last DATA_ACK: there it is plain TCP's patience.
     private func closingPatience(_ index: Int) -> Duration {
-        isFallback
-            ? configuration.graceTime
-            : .nanoseconds(max(4 * subflows[index].tcp.rtt.timeout, 1_000_000_000))
+        let hasOther = subflows.indices.contains {
+            $0 != index && subflows[$0].isFullyEstablished
+        }
+        return isFallback || isOver && !hasOther ? configuration.graceTime : shortPatience(index)
     }
 
     /// Closes one subflow and leaves the connection open.
@@ -102,7 +137,9 @@ extension Connection {
     mutating func peerClosedSubflow(_ index: Int, now: Instant) {
         if isFallback {
             drainInFallback(index, now: now)
-        } else if !(data.isFINAcknowledged && data.isPeerFinished) {
+        } else if isOver {
+            peerKnowsEnd = true
+        } else {
             // mptcp-behaviour, 8.4: our side follows, and the data goes elsewhere.
             log(
                 "subflow_closed_by_peer", now: now,
@@ -128,6 +165,11 @@ extension Connection {
 
     /// TCP says that a subflow is no more.
     mutating func subflowClosed(_ index: Int, _ reason: TCPCloseReason, now: Instant) {
+        wasRefused = reason == .refused
+        wasClosedByPeer = reason == .reset || reason == .finished || reason == .refused
+        if reason == .refused, subflows[index].peerReset?.reason == .mptcpSpecific {
+            wasRefusedByStranger = true
+        }
         log(
             "subflow_closed", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("reason", .text("\(reason)")))
@@ -136,15 +178,20 @@ extension Connection {
             return
         }
         if isFallback, reason == .reset || reason == .timedOut {
-            finish(reason == .reset ? .reset : .timedOut, now: now)
+            let isComplete = data.isPeerFinished && data.isFINSent && data.sent.count == 0
+            finish(
+                isComplete ? .finished : reason == .reset ? .reset : .timedOut, now: now)
             return
         }
-        if reason == .refused || reason == .timedOut, subflows[index].kind == .join,
-            !subflows[index].isFullyEstablished
-        {
+        if subflows[index].kind == .join, !subflows[index].isFullyEstablished {
             counters.joinsFailed += 1
-            paths.noteFailedJoin(from: subflows[index].tcp.tuple.local.address)
+            noteFailedJoin(index, mayRetry: reason == .timedOut, now: now)
+        } else if reason == .reset || reason == .timedOut {
+            // RFC 8684, 3.6: not again on this pair of addresses, unless it was the last.
+            let isLast = !subflows.indices.contains { $0 != index && subflows[$0].isAlive }
+            if !isLast { noteFailedJoin(index, mayRetry: false, now: now) }
         }
+        if isOver, reason == .finished { peerKnowsEnd = true }
         reinjectEverything(of: index, now: now)
         managePaths(now: now)
     }
@@ -161,20 +208,58 @@ extension Connection {
             }
         }
         guard closeReason == nil, isEstablished else { return }
-        let isOver =
-            data.isPeerFinished && (isFallback ? data.isFINSent : data.isFINAcknowledged)
-        if isOver {
-            if subflows.allSatisfy({ $0.tcp.state == .timeWait || $0.tcp.state == .closed }) {
-                finish(.finished, now: now)
+        if isFallback {
+            let isClosed = subflows.allSatisfy {
+                $0.tcp.state == .timeWait || $0.tcp.state == .closed
             }
-        } else if subflows.isEmpty {
-            if isFallback {
-                finish(.reset, now: now)
-            } else if graceDeadline == nil {
-                // mptcp-behaviour, 8.4: a join may still come.
-                graceDeadline = now + configuration.graceTime
-                log("no_subflow_left", now: now)
-            }
+            if isClosed { finish(isOver ? .finished : .reset, now: now) }
+        } else if !subflows.contains(where: \.holdsConnection) {
+            loseLastSubflow(now: now)
         }
     }
+
+    /// mptcp-behaviour, 8.4: the connection lives on for a while, a join may still come.
+    private mutating func loseLastSubflow(now: Instant) {
+        if let reason = endWithoutSubflow {
+            for index in subflows.indices where subflows[index].tcp.state != .timeWait {
+                subflows[index].tcp.abort()
+            }
+            finish(reason, now: now)
+            return
+        }
+        guard graceDeadline == nil else { return }
+        log("no_subflow_left", now: now)
+        // An RST may come from a peer that has everything and closes, or from one that lost the
+        // interface and is about to join again for our last DATA_ACK.
+        let wait = hasEverything && wasClosedByPeer ? min(.seconds(15), graceTime) : graceTime
+        graceDeadline = now + wait
+        paths.forgetAllFailures()
+        managePaths(now: now)
+    }
+
+    /// How the connection ends now that no subflow is left, `nil` when it is worth waiting.
+    private var endWithoutSubflow: CloseReason? {
+        // Both directions are done, and the peer has our last DATA_ACK.
+        if isOver, peerKnowsEnd { return .finished }
+        // The peer wants no join any more: it is done as well.
+        if hasEverything, wasRefused { return .finished }
+        // The peer knows our token no more.
+        if wasRefusedByStranger { return hasEverything ? .finished : .reset }
+        // RFC 8684, 3.1: no join before the peer has shown that it speaks MPTCP.
+        return isConfirmed ? nil : .timedOut
+    }
+
+    /// Nobody came back within the grace time.
+    mutating func endGrace(now: Instant) {
+        for index in subflows.indices { subflows[index].tcp.abort() }
+        finish(hasEverything ? .finished : .timedOut, now: now)
+    }
+
+    /// Whether all data is acknowledged and the peer's has ended; an answer to our DATA_FIN may be
+    /// missing.
+    private var hasEverything: Bool {
+        data.isPeerFinished && data.isFINSent && data.sent.count == 0
+    }
+
+    private var graceTime: Duration { configuration.graceTime }
 }

@@ -65,15 +65,14 @@ extension Connection {
         _ tuple: FourTuple, syn: SegmentHeader, on interface: InterfaceID,
         secrets: SubflowSecrets, now: Instant
     ) -> Bool {
-        guard case .join(.syn(let isBackup, let addressID, let token, let nonce))? =
-            syn.options.mptcp.first(where: { if case .join(.syn) = $0 { true } else { false } }),
-            token == localToken, isEstablished, !isFallback, closeReason == nil,
-            !(data.isFINAcknowledged && data.isPeerFinished)
+        guard
+            case .join(.syn(let isBackup, let addressID, let token, let nonce))? =
+                syn.options.mptcp.first(where: { if case .join(.syn) = $0 { true } else { false } }),
+            token == localToken, isConfirmed, !isFallback, closeReason == nil,
+            data.failure == nil, !(isOver && peerKnowsEnd)
         else { return false }
         let pendingJoins = subflows.count { $0.kind == .join && !$0.isFullyEstablished }
-        guard pendingJoins < configuration.maximumPendingJoins,
-            subflows.count(where: { !$0.isRetired }) <= configuration.maximumExtraSubflows
-        else {
+        guard pendingJoins < configuration.maximumPendingJoins, hasRoomForSubflow else {
             counters.joinsFailed += 1
             return false
         }
@@ -120,6 +119,11 @@ extension Connection {
 
     var initialLocalAddress: IPAddress? { paths.initialTuple?.local.address }
 
+    /// Whether the limit of subflows beyond the first allows another one.
+    var hasRoomForSubflow: Bool {
+        subflows.count(where: \.isAlive) <= configuration.maximumExtraSubflows
+    }
+
     @discardableResult
     mutating func addSubflow(
         _ kind: Subflow.Kind, isOpener: Bool, interface: InterfaceID, tcp: TCPConnection
@@ -130,7 +134,6 @@ extension Connection {
         subflows.append(
             Subflow(id: id, kind: kind, isOpener: isOpener, interface: interface, tcp: tcp))
         events.append(.subflowOpened(id, tcp.tuple))
-        graceDeadline = nil
         return subflows.count - 1
     }
 
@@ -160,10 +163,11 @@ extension Connection {
             peerDeniesInitialAddress = answer.flags.contains(.denyInitialAddress)
             return true
         case .join:
-            guard case .join(.synACK(let isBackup, let addressID, let hmac, let nonce))? =
-                header.options.mptcp.first(where: {
-                    if case .join(.synACK) = $0 { true } else { false }
-                }), let remoteKey
+            guard
+                case .join(.synACK(let isBackup, let addressID, let hmac, let nonce))? =
+                    header.options.mptcp.first(where: {
+                        if case .join(.synACK) = $0 { true } else { false }
+                    }), let remoteKey
             else { return refuseJoin(index, .mptcpSpecific, now: now) }
             let expected = scheme.joinHMAC(
                 localKey: remoteKey, remoteKey: localKey, localNonce: nonce,
@@ -187,6 +191,9 @@ extension Connection {
         switch subflows[index].kind {
         case .capable:
             guard !isFallback else { return true }
+            let isInOrder = header.sequence == subflows[index].tcp.receiveNext
+            // A later segment may come first; MP_CAPABLE is on the one behind the SYN.
+            guard isInOrder || header.options.dss == nil else { return false }
             guard let capable = header.options.capableConfirmation(hasPayload: payloadLength > 0),
                 let key = capable.senderKey, capable.receiverKey == localKey
             else {
@@ -227,14 +234,16 @@ extension Connection {
         log(
             "join_failed", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("reason", .number(Int(reason.rawValue))))
-        paths.noteFailedJoin(from: subflows[index].tcp.tuple.local.address)
+        noteFailedJoin(index, mayRetry: false, now: now)
         resetSubflow(index, MPTCPReset(reason), now: now)
         return false
     }
 
     /// The TCP handshake of a subflow is complete.
     mutating func handshakeCompleted(_ index: Int, header: SegmentHeader, now: Instant) {
-        let window = Int(header.window)
+        // RFC 7323, 2.2: the window of a SYN/ACK is not scaled, that of the third packet is.
+        let shift = header.flags.contains(.syn) ? 0 : subflows[index].tcp.peerWindowShift
+        let window = Int(header.window) << shift
         switch subflows[index].kind {
         case .capable:
             isEstablished = true
@@ -278,6 +287,9 @@ extension Connection {
         guard !subflows[index].isFullyEstablished else { return }
         subflows[index].isFullyEstablished = true
         subflows[index].joinDeadline = nil
+        graceDeadline = nil
+        wasRefusedByStranger = false
+        isConfirmed = true
         if subflows[index].kind == .join {
             data.isContiguous = false
             if subflows[index].isOpener { counters.joinsOpened += 1 }

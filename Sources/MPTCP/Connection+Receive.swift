@@ -11,15 +11,10 @@ extension Connection {
         guard let index = index(of: id) else { return true }
         let header = view.header
         let payload = UnsafeRawBufferPointer(rebasing: packet[view.payload])
-        if subflows[index].tcp.isAcceptableSYNACK(header) {
-            guard receiveSYNACK(header, index, now: now) else { return false }
-        } else if subflows[index].tcp.completesHandshake(header) {
-            let goesOn = receiveThirdPacket(
-                header, payloadLength: payload.count, index, now: now)
-            guard goesOn else { return false }
-        }
+        guard receiveHandshake(header, payload.count, index, now: now) else { return false }
         let hadReceivedFIN = subflows[index].tcp.hasReceivedFIN
-        subflows[index].tcp.receiveWindow = data.receiveWindow
+        subflows[index].tcp.receiveWindow = receiveWindow(index)
+        if header.flags.contains(.rst) { notePeerReset(header, index) }
         let reception = subflows[index].tcp.receive(header, payload: payload, now: now)
         if reception.becameEstablished { handshakeCompleted(index, header: header, now: now) }
         guard reception.isAcceptable else { return reception.answersWithReset }
@@ -35,10 +30,45 @@ extension Connection {
         }
         // Signals may have closed subflows.
         guard let index = self.index(of: id) else { return false }
+        if reception.finWasAcknowledged, isOver { peerKnowsEnd = true }
         if reception.receivedFIN, !hadReceivedFIN { peerClosedSubflow(index, now: now) }
         if let reason = reception.closed { subflowClosed(index, reason, now: now) }
         advanceClosing(now: now)
         return false
+    }
+
+    /// What the handshakes of the subflow make of a segment before TCP sees it. Returns whether
+    /// TCP is to see it.
+    private mutating func receiveHandshake(
+        _ header: SegmentHeader, _ payloadLength: Int, _ index: Int, now: Instant
+    ) -> Bool {
+        if subflows[index].tcp.isAcceptableSYNACK(header) {
+            return receiveSYNACK(header, index, now: now)
+        }
+        if subflows[index].tcp.completesHandshake(header) {
+            return receiveThirdPacket(header, payloadLength: payloadLength, index, now: now)
+        }
+        if subflows[index].tcp.state == .synSent, header.flags.contains(.syn),
+            header.flags.isDisjoint(with: [.ack, .rst])
+        {
+            // mptcp-behaviour, 4.3: no simultaneous open with MPTCP.
+            guard subflows[index].kind == .capable else { return false }
+            fallBack(.simultaneousOpen, now: now)
+        }
+        return true
+    }
+
+    private mutating func notePeerReset(_ header: SegmentHeader, _ index: Int) {
+        for option in header.options.mptcp {
+            if case .reset(let reset) = option { subflows[index].peerReset = reset }
+        }
+    }
+
+    /// The window that a subflow advertises: the connection's, less what waits on the subflow for
+    /// a mapping or a checksum.
+    func receiveWindow(_ index: Int) -> Int {
+        guard isFallback || isEstablished else { return data.receiveCapacity }
+        return max(data.receiveWindow - subflows[index].tcp.receiveBuffer.readableCount, 0)
     }
 
     /// A valid segment came in: the path is alive in this direction at least.
@@ -65,7 +95,7 @@ extension Connection {
         guard header.flags.isDisjoint(with: [.syn, .rst]) else { return true }
         let dss = header.options.dss
         if dss != nil || !header.options.mptcp.isEmpty {
-            confirmOpener(index, dss: dss, now: now)
+            confirmOpener(index, header.options, now: now)
         }
         if let dss {
             subflows[index].hasReceivedDSS = true
@@ -81,21 +111,30 @@ extension Connection {
     }
 
     /// mptcp-behaviour, 2.1 step 7 and 4.1: what the opener waits for.
-    private mutating func confirmOpener(_ index: Int, dss: DSS?, now: Instant) {
+    private mutating func confirmOpener(_ index: Int, _ options: TCPOptions, now: Instant) {
         guard subflows[index].isOpener, !subflows[index].isFullyEstablished,
             subflows[index].tcp.state.isSynchronized
         else { return }
-        if subflows[index].kind == .join || dss?.dataACK != nil {
+        // kernel-peer, 4.1: Linux may announce an address before it sends any DSS.
+        let isAnnouncement = options.mptcp.contains {
+            if case .addAddress(let option) = $0 { option.form != .echo } else { false }
+        }
+        if subflows[index].kind == .join || options.dss?.dataACK != nil || isAnnouncement {
             confirmSubflow(index, now: now)
         }
     }
 
-    /// mptcp-behaviour, 11.1, rules 3 and 4: the first subflow never saw a DSS.
+    /// mptcp-behaviour, 11.1, rules 3 and 4: the first subflow never saw a DSS. What the opener
+    /// gets before it is sure of MPTCP must carry one (kernel-peer, 4.1, step 4).
     private func isOptionLost(
         _ header: SegmentHeader, _ payloadLength: Int, _ index: Int, _ reception: Reception
     ) -> Bool {
         guard !subflows[index].hasReceivedDSS, header.options.mptcp.isEmpty else { return false }
-        return payloadLength > 0 || reception.acknowledgedBytes > 0
+        let subflow = subflows[index]
+        let isAwaited =
+            subflow.kind == .capable && subflow.isOpener && !subflow.isFullyEstablished
+            && !header.flags.contains(.syn)
+        return payloadLength > 0 || reception.acknowledgedBytes > 0 || isAwaited
     }
 
     private mutating func reactToLostOptions(
@@ -104,6 +143,7 @@ extension Connection {
         if mayFallBack {
             fallBack(payloadLength > 0 ? .noMapping : .noDataACK, now: now)
             acknowledgeInFallback(index, now: now)
+            drainInFallback(index, now: now)
             return true
         }
         resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
@@ -145,7 +185,8 @@ extension Connection {
                 receiveFastClose(now: now)
                 return false
             }
-        case .fail, .reset, .dss, .unknown: break
+        case .fail: return receiveFail(index, now: now)
+        case .reset, .dss, .unknown: break
         }
         return true
     }
@@ -162,9 +203,7 @@ extension Connection {
     private mutating func receiveDataACK(
         _ number: DataNumber, _ header: SegmentHeader, _ index: Int, now: Instant
     ) {
-        let reference = data.dataSequenceNumber(at: data.acknowledged)
-        let dsn = number.expanded(near: reference)
-        var offset = data.acknowledged + reference.distance(to: dsn)
+        guard var offset = data.sentOffset(of: number) else { return }
         let finOffset = data.isFINSent ? data.next + 1 : data.next
         guard offset <= finOffset else { return }
         let window = Int(header.window) << subflows[index].tcp.peerWindowShift
@@ -179,6 +218,7 @@ extension Connection {
         }
         guard offset > data.acknowledged else { return }
         data.sent.discard(upTo: offset)
+        data.lastAdvance = now
         data.retransmissionBackoff = 0
         countSpuriousReinjections(upTo: offset, acknowledgedOn: index)
         data.reinjections.removeAll(before: offset)
@@ -201,9 +241,6 @@ extension Connection {
     private mutating func receiveMapping(
         _ mapping: DSSMapping, isDataFIN: Bool, _ payloadLength: Int, _ index: Int, now: Instant
     ) -> Bool {
-        let reference = data.remoteInitialDSN + 1 + data.received.end
-        let dsn = mapping.dataSequenceNumber.expanded(near: reference)
-        let offset = data.received.end + reference.distance(to: dsn)
         if mapping.isInfinite {
             guard mayFallBack else {
                 resetSubflow(index, MPTCPReset(.mptcpSpecific), now: now)
@@ -211,17 +248,20 @@ extension Connection {
             }
             fallBack(.infiniteMapping, now: now)
             drainInFallback(index, now: now)
+            acknowledgeInFallback(index, now: now)
             return true
         }
+        // What no window reaches is not mapped at all.
+        guard let offset = data.receivedOffset(of: mapping.dataSequenceNumber) else { return true }
         let length = Int(mapping.length) - (isDataFIN ? 1 : 0)
         if isDataFIN { notePeerFIN(at: offset + length) }
         // A DATA_FIN alone: relative sequence number 0, length 1 (RFC 8684, 3.3.3).
         guard length > 0 else { return true }
-        let tcp = subflows[index].tcp
-        let expected = UInt32(truncatingIfNeeded: tcp.receiveBuffer.start + 1)
+        let start = subflows[index].tcp.receiveBuffer.start
+        let expected = UInt32(truncatingIfNeeded: start + 1)
         let step = Int(Int32(bitPattern: mapping.subflowSequenceNumber &- expected))
         return learnMapping(
-            dataOffset: offset, subflowOffset: tcp.receiveBuffer.start + step, length: length,
+            dataOffset: offset, subflowOffset: start + step, length: length,
             wireLength: mapping.length, subflowSequenceNumber: mapping.subflowSequenceNumber,
             checksum: mapping.checksum, index, now: now)
     }
@@ -231,7 +271,7 @@ extension Connection {
         subflowSequenceNumber: UInt32, checksum: UInt16?, _ index: Int, now: Instant
     ) -> Bool {
         // RFC 8684, 3.3.1: a checksum against the agreement is an error.
-        guard (checksum != nil) == usesChecksum, subflowOffset >= 0, dataOffset >= -65_536 else {
+        guard (checksum != nil) == usesChecksum, subflowOffset >= 0 else {
             resetSubflow(index, MPTCPReset(.mptcpSpecific), now: now)
             return false
         }
@@ -251,20 +291,29 @@ extension Connection {
 
     /// Moves bytes that are in order on a subflow to the connection, as far as they are mapped.
     private mutating func drain(_ index: Int, now: Instant) {
-        guard index < subflows.count else { return }
+        guard index < subflows.count, !isFallback, data.failure == nil else { return }
         let before = data.received.end
         while true {
             let head = subflows[index].tcp.receiveBuffer.start
             let available = subflows[index].tcp.receiveBuffer.end
-            guard head < available else { break }
+            guard head < available else {
+                subflows[index].unmappedDeadline = nil
+                break
+            }
             guard let entry = subflows[index].receivedMappings.entry(covering: head) else {
-                // A later segment may bring the mapping; a whole window without one will not.
+                // A later segment may bring the mapping; half a window or a timeout without one
+                // will not.
                 if available - head > data.receiveCapacity / 2 {
                     resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
                     return
                 }
+                if subflows[index].unmappedDeadline == nil {
+                    let timeout = max(subflows[index].tcp.rtt.timeout, 1_000_000_000)
+                    subflows[index].unmappedDeadline = now + .nanoseconds(timeout)
+                }
                 break
             }
+            subflows[index].unmappedDeadline = nil
             let end = min(entry.subflow.upperBound, available)
             if let checksum = entry.checksum, head == entry.subflow.lowerBound {
                 guard end == entry.subflow.upperBound else { break }
@@ -287,16 +336,6 @@ extension Connection {
             dataSequenceNumber: data.remoteInitialDSN + 1 + entry.data,
             subflowSequenceNumber: entry.subflowSequenceNumber, length: entry.wireLength,
             payloadSum: sum) == checksum
-    }
-
-    /// RFC 8684, 3.7: the data is not delivered, the subflow ends, the peer sends it elsewhere.
-    private mutating func failChecksum(
-        _ entry: MappingTable.Entry, _ index: Int, now: Instant
-    ) {
-        let dsn = data.remoteInitialDSN + 1 + entry.data
-        log("checksum_failed", now: now, ("dsn", .text(dsn.description)))
-        subflows[index].resetOptions = [.fail(dsn)]
-        resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
     }
 
     /// Puts a range of the subflow's stream at its place in the connection's.
@@ -338,7 +377,7 @@ extension Connection {
     }
 
     mutating func signalWritable() {
-        guard data.wantsWritableEvent, writableCount >= configuration.sendBuffer / 4 else { return }
+        guard data.wantsWritableEvent, writableCount >= sendBufferLimit / 4 else { return }
         data.wantsWritableEvent = false
         events.append(.writable)
     }

@@ -9,15 +9,19 @@ extension Connection {
         func consider(_ instant: Instant?) {
             if let instant, instant < earliest { earliest = instant }
         }
-        consider(graceDeadline)
-        consider(data.finDeadline)
-        consider(data.probeDeadline)
-        consider(headDeadline()?.deadline)
-        consider(paths.nextDeadline)
+        if closeReason == nil {
+            consider(graceDeadline)
+            consider(data.finDeadline)
+            consider(data.probeDeadline)
+            consider(data.failure.map { min($0.deadline, $0.nextRepeat) })
+            consider(headDeadline()?.deadline)
+            consider(paths.nextDeadline)
+        }
         for subflow in subflows {
             consider(subflow.tcp.pollDeadline())
             consider(subflow.joinDeadline)
             consider(subflow.probeDeadline)
+            consider(subflow.unmappedDeadline)
             if subflow.tcp.state != .timeWait { consider(subflow.closeDeadline) }
         }
         return earliest == .distantFuture ? nil : earliest
@@ -25,18 +29,29 @@ extension Connection {
 
     /// Handles everything that is due.
     public mutating func handleDeadline(now: Instant) {
+        for index in subflows.indices { handleSubflowDeadline(index, now: now) }
+        if closeReason == nil { handleConnectionDeadline(now: now) }
+        advanceClosing(now: now)
+    }
+
+    private mutating func handleConnectionDeadline(now: Instant) {
         if let deadline = graceDeadline, deadline <= now {
             graceDeadline = nil
-            finish(.timedOut, now: now)
+            endGrace(now: now)
             return
         }
-        for index in subflows.indices { handleSubflowDeadline(index, now: now) }
+        handleChecksumFailure(now: now)
         if let (deadline, carrier) = headDeadline(), deadline <= now {
             reinjectHead(carrier: carrier, now: now)
         }
         if let deadline = data.finDeadline, deadline <= now {
             data.finDeadline = nil
-            sendDataFIN(now: now)
+            if !isConfirmed, data.finTransmissions >= 3, mayFallBack {
+                // Nothing of the peer's ever carried MPTCP: it takes a FIN only.
+                fallBack(.noDataACK, now: now)
+            } else {
+                sendDataFIN(now: now)
+            }
         }
         if let deadline = data.probeDeadline, deadline <= now {
             data.probeDeadline = nil
@@ -45,7 +60,6 @@ extension Connection {
             }
         }
         handlePathDeadline(now: now)
-        advanceClosing(now: now)
     }
 
     private mutating func handleSubflowDeadline(_ index: Int, now: Instant) {
@@ -61,6 +75,10 @@ extension Connection {
             // RFC 8684, 3.4.2: the address whose removal was announced does not answer.
             subflows[index].probeDeadline = nil
             resetSubflow(index, MPTCPReset(.unspecified), now: now)
+        }
+        if let deadline = subflows[index].unmappedDeadline, deadline <= now {
+            subflows[index].unmappedDeadline = nil
+            resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
         }
         if let deadline = subflows[index].closeDeadline, deadline <= now,
             subflows[index].tcp.state != .timeWait, subflows[index].tcp.state != .closed
@@ -78,7 +96,7 @@ extension Connection {
         guard subflows[index].joinAttempts <= 5 else {
             subflows[index].joinDeadline = nil
             counters.joinsFailed += 1
-            paths.noteFailedJoin(from: subflows[index].tcp.tuple.local.address)
+            noteFailedJoin(index, mayRetry: true, now: now)
             resetSubflow(index, MPTCPReset(.unspecified), now: now)
             return
         }

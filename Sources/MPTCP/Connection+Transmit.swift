@@ -32,8 +32,9 @@ extension Connection {
         schedule(now: now)
         advanceClosing(now: now)
         for index in subflows.indices {
-            guard var segment = pollSegment(index, now: now) else { continue }
-            decorate(&segment, index)
+            guard let (polled, carriesSignal) = pollSegment(index, now: now) else { continue }
+            var segment = polled
+            decorate(&segment, index, carriesSignal: carriesSignal)
             let tuple = subflows[index].tcp.tuple
             let length = segment.header.encodePacket(
                 source: tuple.local.address, destination: tuple.remote.address,
@@ -46,24 +47,30 @@ extension Connection {
         return nil
     }
 
-    private mutating func pollSegment(_ index: Int, now: Instant) -> OutgoingSegment? {
-        subflows[index].tcp.receiveWindow =
-            isFallback || isEstablished ? data.receiveWindow : data.receiveCapacity
+    /// The subflow's next segment, and whether it was made for a signal or DATA_FIN alone.
+    private mutating func pollSegment(
+        _ index: Int, now: Instant
+    ) -> (segment: OutgoingSegment, carriesSignal: Bool)? {
+        subflows[index].tcp.receiveWindow = receiveWindow(index)
         if subflows[index].isFourthPacketPending {
             // kernel-peer, 7.2: nothing may overtake the fourth packet of a join.
             subflows[index].isFourthPacketPending = false
-            if let segment = subflows[index].tcp.pollACK(now: now) { return segment }
+            if let segment = subflows[index].tcp.pollACK(now: now) { return (segment, false) }
         }
-        if let segment = subflows[index].tcp.pollSegment(now: now) { return segment }
-        guard !subflows[index].signals.isEmpty || subflows[index].isDataFINPending else {
-            return nil
-        }
+        if let segment = subflows[index].tcp.pollSegment(now: now) { return (segment, false) }
+        // What the peer cannot understand yet has to wait, or it would be polled for ever.
+        guard
+            subflows[index].isDataFINPending
+                || subflows[index].isFullyEstablished && !subflows[index].signals.isEmpty
+        else { return nil }
         subflows[index].tcp.requestACK()
-        return subflows[index].tcp.pollSegment(now: now)
+        return subflows[index].tcp.pollSegment(now: now).map { ($0, true) }
     }
 
     /// Adds the MPTCP options (mptcp-wire; kernel-peer, 3.2).
-    private mutating func decorate(_ segment: inout OutgoingSegment, _ index: Int) {
+    private mutating func decorate(
+        _ segment: inout OutgoingSegment, _ index: Int, carriesSignal: Bool
+    ) {
         let flags = segment.header.flags
         if flags.contains(.rst) {
             if !isFallback {
@@ -73,13 +80,14 @@ extension Connection {
             }
             return
         }
-        guard !isFallback else { return }
-        if flags.contains(.syn) {
+        if isFallback {
+            decorateInFallback(&segment, index, carriesSignal: carriesSignal)
+        } else if flags.contains(.syn) {
             decorateSYN(&segment, index)
-        } else if let handshake = handshakeOption(for: segment, index) {
+        } else if !carriesSignal, let handshake = handshakeOption(for: segment, index) {
             segment.header.options.mptcp = [handshake]
         } else if subflows[index].isFullyEstablished || subflows[index].kind == .capable {
-            decorateEstablished(&segment, index)
+            decorateEstablished(&segment, index, carriesSignal: carriesSignal)
         }
     }
 
@@ -144,23 +152,26 @@ extension Connection {
     }
 
     /// DSS with DATA_ACK on every segment, and what else waits for a pure ACK.
-    private mutating func decorateEstablished(_ segment: inout OutgoingSegment, _ index: Int) {
+    private mutating func decorateEstablished(
+        _ segment: inout OutgoingSegment, _ index: Int, carriesSignal: Bool
+    ) {
         guard remoteKey != nil else { return }
         var dss = DSS(dataACK: .full(data.dataACK.rawValue))
-        let isPureACK = segment.payload.isEmpty && segment.header.flags.isDisjoint(with: [.fin])
         if let mapping = segment.mapping {
             dss.mapping = DSSMapping(
                 dataSequenceNumber: .full(mapping.dataSequenceNumber.rawValue),
                 subflowSequenceNumber: mapping.subflowSequenceNumber, length: mapping.length,
                 checksum: mapping.checksum)
-        } else if isPureACK, let signal = subflows[index].signals.popFirst() {
+        } else if carriesSignal, subflows[index].isFullyEstablished,
+            let signal = subflows[index].signals.popFirst()
+        {
             if case .addAddress = signal {
                 // kernel-peer, 2.2: ADD_ADDR stands alone.
                 segment.header.options.mptcp = [signal]
                 return
             }
             segment.header.options.mptcp = [signal]
-        } else if isPureACK, subflows[index].isDataFINPending {
+        } else if carriesSignal, subflows[index].isDataFINPending {
             subflows[index].isDataFINPending = false
             let dsn = data.dataSequenceNumber(at: data.next)
             // RFC 8684, 3.3.3: alone it has relative sequence number 0 and length 1.

@@ -1,3 +1,4 @@
+internal import CongestionControl
 internal import DequeModule
 public import NetworkPrimitives
 internal import TCP
@@ -52,6 +53,8 @@ public struct Connection: Sendable {
     public internal(set) var isFallback = false
     /// Whether the handshake is complete.
     public internal(set) var isEstablished = false
+    /// Whether the peer has shown that it speaks MPTCP: joins are allowed (RFC 8684, 3.1).
+    public internal(set) var isConfirmed = false
     /// Why the connection is over.
     public internal(set) var closeReason: CloseReason?
 
@@ -65,6 +68,15 @@ public struct Connection: Sendable {
     var generator: SeededGenerator
     var nextSubflowID: UInt32 = 0
     var graceDeadline: Instant?
+    /// Whether it was the peer that ended the last subflow that ended.
+    var wasClosedByPeer = false
+    /// Whether the last subflow that ended was a join that the peer refused.
+    var wasRefused = false
+    /// Whether a join was answered as one whose token nobody knows.
+    var wasRefusedByStranger = false
+    /// Whether the peer has shown that our last DATA_ACK arrived: its FIN or RST came after it, or
+    /// it acknowledged our FIN.
+    var peerKnowsEnd = false
     var paths = PathState()
     /// Counters.
     public internal(set) var counters = Counters()
@@ -112,14 +124,25 @@ public struct Connection: Sendable {
     /// Octets that can be written now.
     public var writableCount: Int {
         guard closeReason == nil, !data.isFinishing else { return 0 }
-        return max(configuration.sendBuffer - data.sent.count, 0)
+        return max(sendBufferLimit - data.sent.count, 0)
     }
+
+    /// Two congestion windows, as Linux sizes its send buffer: enough to keep the subflows busy,
+    /// and no more that a path must drain after the application has finished.
+    var sendBufferLimit: Int {
+        let windows = subflows.reduce(0) { $0 + $1.tcp.congestion.window }
+        return min(configuration.sendBuffer, max(2 * windows, Self.leastSendBuffer))
+    }
+
+    private static let leastSendBuffer = 131_072
 
     /// Whether the peer finished and everything was read.
     public var isAtEnd: Bool { data.isPeerFinished && data.received.readableCount == 0 }
 
     /// Whether nothing is left to do for this connection.
-    public var isFinished: Bool { closeReason != nil && subflows.allSatisfy { $0.tcp.state == .closed } }
+    public var isFinished: Bool {
+        closeReason != nil && subflows.allSatisfy { $0.tcp.state == .closed }
+    }
 
     /// The four-tuples of the subflows.
     public var tuples: [(SubflowID, FourTuple)] { subflows.map { ($0.id, $0.tcp.tuple) } }
@@ -154,7 +177,6 @@ public struct Connection: Sendable {
     public mutating func finishWriting(now: Instant) {
         guard closeReason == nil else { return }
         data.isFinishing = true
-        if !isEstablished { data.isFinishing = true }
     }
 
     /// Ends the connection at once: MP_FASTCLOSE on RST (RFC 8684, 3.5).
@@ -162,7 +184,9 @@ public struct Connection: Sendable {
         guard closeReason == nil else { return }
         for index in subflows.indices {
             if !isFallback, let remoteKey {
-                subflows[index].resetOptions = [.fastClose(receiverKey: remoteKey)]
+                subflows[index].resetOptions = [
+                    .fastClose(receiverKey: remoteKey), .reset(MPTCPReset(.unspecified)),
+                ]
             }
             subflows[index].tcp.abort()
         }
@@ -171,6 +195,7 @@ public struct Connection: Sendable {
 
     /// Asks the peer to spare the subflows of a local address, or to use them (MP_PRIO).
     public mutating func setBackup(_ isBackup: Bool, address: IPAddress, now: Instant) {
+        guard !isFallback, closeReason == nil else { return }
         for index in subflows.indices where subflows[index].tcp.tuple.local.address == address {
             subflows[index].isBackupForPeer = isBackup
             subflows[index].signal(.priority(isBackup: isBackup, addressID: nil))

@@ -31,7 +31,7 @@ public struct ConnectionConfiguration: Sendable {
     public var scheduler = SchedulerKind.lowestRTT
     /// Octets of receive buffer, shared by all subflows.
     public var receiveBuffer = 4 * 1_048_576
-    /// Octets of send buffer.
+    /// The most octets that the send buffer grows to.
     public var sendBuffer = 4 * 1_048_576
     /// Whether to ask for DSS checksums.
     public var usesChecksum = false

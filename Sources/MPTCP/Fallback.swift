@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import NetworkPrimitives
 internal import TCP
 internal import WireFormat
@@ -6,16 +7,38 @@ internal import WireFormat
 enum FallbackCause: String, Sendable {
     /// SYN/ACK without MP_CAPABLE (rule 1).
     case noCapableAnswer = "syn-ack-without-mp-capable"
+    /// Both sides sent SYN: nobody can tell whose MP_CAPABLE counts.
+    case simultaneousOpen = "simultaneous-open"
     /// Third packet without MP_CAPABLE (rule 2).
     case noCapableConfirmation = "ack-without-mp-capable"
-    /// Data acknowledged without DATA_ACK (rule 3).
+    /// Data acknowledged without DATA_ACK (rule 3), or a DATA_FIN that nobody acknowledged before
+    /// the peer ever spoke MPTCP.
     case noDataACK = "ack-without-data-ack"
     /// Data without a mapping (rule 4).
     case noMapping = "data-without-mapping"
+    /// The peer found a wrong checksum and sent MP_FAIL (rule 7).
+    case peerFailed = "mp-fail"
     /// The peer sent an infinite mapping (rule 8).
     case infiniteMapping = "infinite-mapping"
-    /// SYNs with the option went unanswered.
-    case unansweredSYN = "unanswered-syn"
+
+    /// Whether the peer may still believe in MPTCP: it is told by an infinite mapping.
+    var isNewsForPeer: Bool {
+        switch self {
+        case .noDataACK, .noMapping, .peerFailed: true
+        case .noCapableAnswer, .simultaneousOpen, .noCapableConfirmation, .infiniteMapping: false
+        }
+    }
+}
+
+/// A checksum failure that waits for the peer's infinite mapping (mptcp-behaviour, 11.4).
+struct ChecksumFailure: Sendable {
+    /// Where the mapping starts whose checksum failed.
+    var dataSequenceNumber: DataSequenceNumber
+    /// When the subflow is given up.
+    var deadline: Instant
+    /// When MP_FAIL goes out again.
+    var nextRepeat: Instant
+    var repeats = 0
 }
 
 extension Connection {
@@ -27,15 +50,21 @@ extension Connection {
         guard !isFallback else { return }
         isFallback = true
         data.reinjections = RangeList()
+        data.failure = nil
+        data.finDeadline = nil
+        data.probeDeadline = nil
         if let index = subflows.indices.first {
             // Constant distance between the two spaces: everything was sent in order here.
             let tcp = subflows[index].tcp
-            let unsentEnd = tcp.sendBuffer.end
-            data.fallbackSendShift = data.next - unsentEnd
+            data.fallbackSendShift = data.next - tcp.sendBuffer.end
             data.fallbackReceiveShift = data.received.end - tcp.receiveBuffer.start
             subflows[index].signals.removeAll()
             subflows[index].isDataFINPending = false
+            subflows[index].unmappedDeadline = nil
             subflows[index].isFullyEstablished = tcp.state.isSynchronized
+            if cause.isNewsForPeer { subflows[index].infiniteMappings = Self.infiniteMappings }
+            // A DATA_FIN that was sent counts no more: FIN takes its place.
+            if data.isFINSent { subflows[index].tcp.close(now: now) }
         }
         log("fallback", now: now, ("cause", .text(cause.rawValue)))
     }
@@ -66,4 +95,91 @@ extension Connection {
             events.append(.atEnd)
         }
     }
+
+    // MARK: MP_FAIL
+
+    /// RFC 8684, 3.7. With other subflows the one that changes data ends and the peer sends the
+    /// data elsewhere; alone it is kept, and the peer is asked to fall back.
+    mutating func failChecksum(_ entry: MappingTable.Entry, _ index: Int, now: Instant) {
+        let dsn = data.remoteInitialDSN + 1 + entry.data
+        log("checksum_failed", now: now, ("dsn", .text(dsn.description)))
+        guard mayFallBack else {
+            subflows[index].resetOptions = [.fail(dsn)]
+            resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+            return
+        }
+        // The data waits, neither delivered nor DATA_ACKed, until the peer has answered.
+        subflows[index].signal(.fail(dsn))
+        data.failure = ChecksumFailure(
+            dataSequenceNumber: dsn, deadline: now + .seconds(60),
+            nextRepeat: now + .nanoseconds(subflows[index].tcp.rtt.timeout))
+    }
+
+    /// MP_FAIL on an ACK: the answer is MP_FAIL for the other direction and an infinite mapping.
+    /// Returns `false` when the subflow ended.
+    mutating func receiveFail(_ index: Int, now: Instant) -> Bool {
+        guard subflows[index].tcp.state.isSynchronized else { return true }
+        if mayFallBack {
+            let answer = data.remoteInitialDSN + 1 + data.received.end
+            let isAnswer = data.failure != nil
+            fallBack(.peerFailed, now: now)
+            drainInFallback(index, now: now)
+            acknowledgeInFallback(index, now: now)
+            if !isAnswer { subflows[index].signal(.fail(answer)) }
+            return true
+        }
+        resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+        return false
+    }
+
+    /// MP_FAIL is not acknowledged: it is repeated until the peer's infinite mapping comes.
+    mutating func handleChecksumFailure(now: Instant) {
+        guard var failure = data.failure else { return }
+        guard let index = subflows.indices.first else {
+            // The subflow took the changed data with it: the peer sends it on another one.
+            data.failure = nil
+            return
+        }
+        if failure.deadline <= now {
+            data.failure = nil
+            resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+        } else if failure.nextRepeat <= now {
+            failure.repeats += 1
+            let timeout = subflows[index].tcp.rtt.timeout << min(failure.repeats, 6)
+            failure.nextRepeat = now + .nanoseconds(timeout)
+            data.failure = failure
+            subflows[index].signal(.fail(failure.dataSequenceNumber))
+        }
+    }
+
+    // MARK: Segments
+
+    /// The infinite mapping on what leaves after a fallback that the peer may not know of, anchored
+    /// at the segment's own first octet; it is on several segments because each may be lost.
+    mutating func decorateInFallback(
+        _ segment: inout OutgoingSegment, _ index: Int, carriesSignal: Bool
+    ) {
+        guard segment.header.flags.isDisjoint(with: [.syn, .rst]) else { return }
+        if carriesSignal, let signal = subflows[index].signals.popFirst() {
+            segment.header.options.mptcp = [signal]
+            return
+        }
+        // Linux takes it from segments with text only.
+        if segment.payload.isEmpty {
+            guard subflows[index].infiniteMappings.onACKs > 0 else { return }
+            subflows[index].infiniteMappings.onACKs -= 1
+        } else {
+            guard subflows[index].infiniteMappings.onText > 0 else { return }
+            subflows[index].infiniteMappings.onText -= 1
+        }
+        let offset = segment.payload.lowerBound
+        segment.header.options.dss = DSS(
+            mapping: DSSMapping(
+                dataSequenceNumber: .full(
+                    data.dataSequenceNumber(at: offset + data.fallbackSendShift).rawValue),
+                subflowSequenceNumber: UInt32(truncatingIfNeeded: offset + 1), length: 0,
+                checksum: usesChecksum ? 0 : nil))
+    }
+
+    private static var infiniteMappings: (onText: Int, onACKs: Int) { (16, 16) }
 }

@@ -56,6 +56,8 @@ struct Subflow: Sendable {
     /// When the third packet of a join goes out again.
     var joinDeadline: Instant?
     var joinAttempts = 0
+    /// How often the port turned out to be another connection's.
+    var portChanges = 0
     /// When a FIN exchange that makes no progress ends in RST.
     var closeDeadline: Instant?
     /// The fourth packet of a join must leave before anything else.
@@ -65,8 +67,15 @@ struct Subflow: Sendable {
     var signals: Deque<MPTCPOption> = []
     /// What goes on the RST.
     var resetOptions: [MPTCPOption] = []
-    var sentMappings: Deque<SentMapping> = []
+    private(set) var sentMappings: Deque<SentMapping> = []
+    private var reinjectionCount = 0
     var receivedMappings = MappingTable()
+    /// When bytes that came without a mapping end the subflow (mptcp-behaviour, 18).
+    var unmappedDeadline: Instant?
+    /// Segments with and without text that still tell the peer of a fallback.
+    var infiniteMappings = (onText: 0, onACKs: 0)
+    /// What the peer said on its RST.
+    var peerReset: MPTCPReset?
     /// Whether any DSS came in on this subflow.
     var hasReceivedDSS = false
 
@@ -80,31 +89,65 @@ struct Subflow: Sendable {
 
     /// Whether data may be scheduled here at all; a suspect only when there is no other.
     var isUsable: Bool {
-        isFullyEstablished && !isRetired && tcp.state.canSend && !tcp.hasReceivedFIN
+        mayCarryData && !isRetired && tcp.state.canSend && !tcp.hasReceivedFIN
             && closeDeadline == nil
     }
+
+    /// RFC 8684, 3.1: the opener of a connection may send behind the SYN/ACK, with MP_CAPABLE; a
+    /// join carries nothing before it is fully established (3.2).
+    private var mayCarryData: Bool {
+        isFullyEstablished || kind == .capable && isOpener && tcp.state.isSynchronized
+    }
+
+    /// Whether the connection lives by this subflow: its handshake is complete and it has not gone.
+    var holdsConnection: Bool {
+        (isFullyEstablished || kind == .capable) && tcp.state != .closed && tcp.state != .timeWait
+    }
+
+    /// Whether the subflow is there or on its way: it has not failed, and nobody gave it up.
+    var isAlive: Bool { !isRetired && closeDeadline == nil && tcp.state != .closed }
 
     var isSuspect: Bool { suspectSince != nil }
 
     /// RFC 8684, 3.3.8: either side's wish makes it a backup for our sending, as in Linux.
     var isBackup: Bool { isBackupForUs || isBackupForPeer }
 
-    /// Whether a part of `range` is on its way here and not acknowledged by the subflow.
-    func carries(_ range: Range<Int>) -> Bool {
-        sentMappings.contains {
-            $0.data.overlaps(range) && $0.subflowEnd > tcp.acknowledgedOffset
+    /// Data on its way here that the subflow has not acknowledged.
+    func carriedRanges() -> RangeList {
+        var ranges = RangeList()
+        for mapping in sentMappings where mapping.subflowEnd > tcp.acknowledgedOffset {
+            ranges.insert(mapping.data)
         }
+        return ranges
     }
 
-    /// The mapping that last carried the byte at `offset`.
+    /// Whether the byte at `offset` is on its way here and not acknowledged by the subflow.
+    func carries(_ offset: Int) -> Bool {
+        lastMapping(containing: offset).map { $0.subflowEnd > tcp.acknowledgedOffset } ?? false
+    }
+
+    /// The mapping that last carried the byte at `offset`, which no DATA_ACK covers.
     func lastMapping(containing offset: Int) -> SentMapping? {
-        sentMappings.last { $0.data.contains(offset) }
+        if reinjectionCount == 0 {
+            // New data goes out in order: only the oldest mapping can hold the head.
+            guard let first = sentMappings.first, first.data.lowerBound <= offset else {
+                return nil
+            }
+            if first.data.contains(offset) { return first }
+        }
+        return sentMappings.last { $0.data.contains(offset) }
+    }
+
+    mutating func append(_ mapping: SentMapping) {
+        sentMappings.append(mapping)
+        if mapping.isReinjection { reinjectionCount += 1 }
     }
 
     /// Forgets mappings that are acknowledged at connection level.
     mutating func forgetMappings(before offset: Int) {
         while let first = sentMappings.first, first.data.upperBound <= offset {
             sentMappings.removeFirst()
+            if first.isReinjection { reinjectionCount -= 1 }
         }
     }
 

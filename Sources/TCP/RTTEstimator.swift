@@ -48,7 +48,8 @@ public struct RTTEstimator: Sendable {
         }
         backoff = 0
         let granularity: Int64 = 1_000_000
-        base = min(max((smoothed ?? sample) + max(granularity, 4 * variation), lowerBound), upperBound)
+        base = min(
+            max((smoothed ?? sample) + max(granularity, 4 * variation), lowerBound), upperBound)
     }
 
     /// RFC 6298, 5.5: back off the timer.
@@ -59,6 +60,7 @@ public struct RTTEstimator: Sendable {
 
     /// RFC 6298, 5.7: the SYN had to be repeated, so data starts with three seconds.
     mutating func startAfterRepeatedSYN() {
+        backoff = 0
         if smoothed == nil { base = max(base, 3_000_000_000) }
     }
 }

@@ -98,7 +98,8 @@ public struct ReassemblyBuffer: Sendable {
             }
             first = min(first, index)
             merged =
-                min(merged.lowerBound, other.lowerBound)..<max(
+                min(
+                    merged.lowerBound, other.lowerBound)..<max(
                     merged.upperBound, other.upperBound)
         }
         outOfOrder.replaceSubrange(first..<max(first, last), with: CollectionOfOne(merged))

@@ -48,6 +48,8 @@ struct RetransmissionQueue: Sendable {
         /// Age of the most recently sent segment that was sent once and is now known to have arrived.
         var rttSample: Int64?
         var newestSample: Int64 = .min
+        /// The least round trip so far: nothing sent again comes back sooner.
+        var minimumRTT: Int64 = 0
     }
 
     mutating func append(_ segment: SentSegment) {
@@ -103,7 +105,11 @@ struct RetransmissionQueue: Sendable {
         var high = segments.count
         while low < high {
             let middle = (low + high) / 2
-            if segments[middle].sequence.precedes(sequence) { low = middle + 1 } else { high = middle }
+            if segments[middle].sequence.precedes(sequence) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         return low
     }
@@ -128,7 +134,7 @@ struct RetransmissionQueue: Sendable {
         }
         // RFC 8985, 6.2 step 2: the ACK of a retransmission that came back too fast is the
         // original's.
-        if segment.transmissions > 1, rackRTT > 0, age < rackRTT / 2 { return }
+        if segment.transmissions > 1, age < outcome.minimumRTT { return }
         if segment.lastSent > rackSent
             || segment.lastSent == rackSent && rackEnd.precedes(segment.end)
         {
@@ -197,6 +203,11 @@ struct RetransmissionQueue: Sendable {
             }
             markLost(index)
         }
+    }
+
+    /// How far behind SND.UNA the first segment ends.
+    func firstEnd(from una: SequenceNumber) -> Int {
+        segments.first.map { una.distance(to: $0.end) } ?? 0
     }
 
     /// The first segment to retransmit.

@@ -8,8 +8,10 @@ extension TCPConnection {
         _ header: SegmentHeader, payloadLength: Int, _ reception: inout Reception, now: Instant
     ) {
         let ack = header.acknowledgment
+        let oldWindow = snd.window
         let isWindowUpdate = updateWindow(header)
         var outcome = RetransmissionQueue.Outcome()
+        outcome.minimumRTT = rtt.minimum == .max ? 0 : rtt.minimum
         let oldUNA = snd.una
         let oldInFlight = queue.inFlight
         let advances = snd.una.precedes(ack)
@@ -44,7 +46,19 @@ extension TCPConnection {
             // RFC 9293, 3.8.6.1: a closed window that answers probes is alive.
             recovery.consecutiveTimeouts = 0
         }
+        if !advances { repeatAfterWindowOpened(oldWindow: oldWindow) }
         armPersist(now: now)
+    }
+
+    /// What was sent beyond a closed window was dropped by the peer: once the window opens it goes
+    /// out at once, not after the timeout that the probes had backed off.
+    private mutating func repeatAfterWindowOpened(oldWindow: Int) {
+        guard !queue.isEmpty, snd.window > oldWindow, queue.firstEnd(from: snd.una) > oldWindow,
+            queue.firstEnd(from: snd.una) <= snd.window
+        else { return }
+        queue.markAllLost()
+        recovery.isForced = true
+        rtt.resetBackoff()
     }
 
     /// RFC 9293, 3.10.7.4: SND.WND from the newest segment.
@@ -71,8 +85,9 @@ extension TCPConnection {
             guard block.left.precedes(block.right) else { continue }
             if block.right.precedesOrEquals(snd.una) {
                 // RFC 2883, 4: below SND.UNA a block reports a duplicate.
-                if index == 0, block.right.precedesOrEquals(oldUNA + 1)
-                    || block.right.precedesOrEquals(snd.una)
+                if index == 0,
+                    block.right.precedesOrEquals(oldUNA + 1)
+                        || block.right.precedesOrEquals(snd.una)
                 {
                     outcome.sawDSACK = true
                     queue.noteSpuriousRetransmission()
@@ -196,7 +211,10 @@ extension TCPConnection {
         var timeout = 2 * smoothed
         timeout += queue.count == 1 ? configuration.minimumRTO.wholeNanoseconds : 2_000_000
         let due = now + .nanoseconds(timeout)
-        if let limit = timers[.retransmission], limit < due { return }
+        if let limit = timers[.retransmission], limit <= due {
+            timers.disarm(.tailLossProbe)
+            return
+        }
         timers.arm(.tailLossProbe, at: due)
     }
 }

@@ -92,8 +92,8 @@ extension TCPConnection {
         if isACK {
             snd.una = snd.initialSequence + 1
             snd.wl2 = header.acknowledgment
-            sampleHandshake(now: now)
-            becomeEstablished(&reception)
+            sampleHandshake(header, now: now)
+            becomeEstablished(&reception, now: now)
             acknowledgment.need = .immediate
         } else {
             // Simultaneous open (RFC 9293, 3.5).
@@ -111,23 +111,30 @@ extension TCPConnection {
         snd.largestWindow = max(snd.largestWindow, snd.window)
         snd.wl1 = header.sequence
         snd.wl2 = header.acknowledgment
-        sampleHandshake(now: now)
-        becomeEstablished(&reception)
+        sampleHandshake(header, now: now)
+        becomeEstablished(&reception, now: now)
     }
 
-    private mutating func sampleHandshake(now: Instant) {
+    /// A repeated SYN gives no sample (Karn), unless the echoed timestamp says which one was
+    /// answered (RFC 7323, 4.1): then the path need not start with three seconds.
+    private mutating func sampleHandshake(_ header: SegmentHeader, now: Instant) {
         if snd.synTransmissions == 1 {
             rtt.addSample(now.nanoseconds - snd.synSentAt)
+        } else if timestamps.isEnabled, let echo = header.options.timestamps?.echo,
+            case let age = Int64(timestamps.value(now: now) &- echo), age < 60_000
+        {
+            rtt.addSample(age * 1_000_000)
         } else {
             rtt.startAfterRepeatedSYN()
         }
     }
 
-    private mutating func becomeEstablished(_ reception: inout Reception) {
+    private mutating func becomeEstablished(_ reception: inout Reception, now: Instant) {
         state = .established
         reception.becameEstablished = true
         recovery.consecutiveTimeouts = 0
         timers.disarm(.retransmission)
         snd.isSYNPending = false
+        armKeepAlive(now: now)
     }
 }

@@ -19,8 +19,6 @@ public struct Reception: Sendable {
     public var closed: TCPCloseReason?
     /// The caller should answer with `<SEQ=SEG.ACK><CTL=RST>`.
     public var answersWithReset = false
-    /// A SYN/ACK came again: the third packet was lost.
-    public var isRepeatedSYNACK = false
 }
 
 extension TCPConnection {
@@ -43,24 +41,17 @@ extension TCPConnection {
             .lastACK:
             break
         }
-        guard passesPAWS(header, now: now), passesSequenceTest(header, payload.count, now: now)
-        else {
-            reception.isRepeatedSYNACK =
-                header.flags.isSuperset(of: [.syn, .ack])
-                && header.sequence == rcv.initialSequence
-            return reception
-        }
+        if receiveRepeatedSYN(header, &reception, now: now) { return reception }
+        guard passesPAWS(header, payload.count, now: now),
+            passesSequenceTest(header, payload.count, now: now)
+        else { return reception }
         if header.flags.contains(.rst) {
             receiveReset(header, &reception, now: now)
             return reception
         }
         if header.flags.contains(.syn) {
-            // RFC 5961, 4.2; a repeated SYN in SYN-RECEIVED gets its SYN/ACK again.
-            if state == .synReceived, header.sequence == rcv.initialSequence {
-                snd.isSYNPending = true
-            } else {
-                challenge(now: now)
-            }
+            // RFC 5961, 4.2.
+            challenge(now: now)
             return reception
         }
         guard header.flags.contains(.ack) else { return reception }
@@ -75,8 +66,33 @@ extension TCPConnection {
         return reception
     }
 
+    /// The peer's SYN in SYN-RECEIVED: alone it means that our SYN/ACK was lost; with an ACK it
+    /// ends a simultaneous open (RFC 9293, 3.5, figure 8), though it lies before the window.
+    private mutating func receiveRepeatedSYN(
+        _ header: SegmentHeader, _ reception: inout Reception, now: Instant
+    ) -> Bool {
+        guard state == .synReceived, header.flags.contains(.syn), !header.flags.contains(.rst),
+            header.sequence == rcv.initialSequence
+        else { return false }
+        guard header.flags.contains(.ack) else {
+            snd.isSYNPending = true
+            return true
+        }
+        guard header.acknowledgment == snd.initialSequence + 1, snd.synTransmissions > 0 else {
+            reception.answersWithReset = true
+            return true
+        }
+        reception.isAcceptable = true
+        acknowledgment.lastReceived = now
+        completeHandshake(header, reception: &reception, now: now)
+        acknowledgment.need = .immediate
+        return true
+    }
+
     /// RFC 7323, 5.3: PAWS. A missing timestamp is tolerated, as in Linux.
-    private mutating func passesPAWS(_ header: SegmentHeader, now: Instant) -> Bool {
+    private mutating func passesPAWS(
+        _ header: SegmentHeader, _ payloadLength: Int, now: Instant
+    ) -> Bool {
         guard timestamps.isEnabled, !header.flags.contains(.rst),
             let stamp = header.options.timestamps
         else { return true }
@@ -84,7 +100,7 @@ extension TCPConnection {
         let isStale = now - timestamps.recentAge > .seconds(24 * 86_400)
         if isOld, !isStale {
             counters.pawsDrops += 1
-            acknowledgment.need = .immediate
+            answerUnacceptable(hasText: payloadLength > 0, now: now)
             return false
         }
         return true
@@ -118,9 +134,19 @@ extension TCPConnection {
                     left: header.sequence, right: header.sequence + payloadLength)
             }
             if state == .timeWait, header.flags.contains(.fin) { armTimeWait(now: now) }
-            acknowledgment.need = .immediate
+            answerUnacceptable(hasText: length > 0, now: now)
         }
         return false
+    }
+
+    /// RFC 9293, 3.10.7.4: an unacceptable segment gets an ACK. One without text gets it at most
+    /// once per least timeout: two ends that disagree would answer each other for ever.
+    private mutating func answerUnacceptable(hasText: Bool, now: Instant) {
+        if !hasText {
+            guard now - acknowledgment.lastOutOfWindow >= configuration.minimumRTO else { return }
+            acknowledgment.lastOutOfWindow = now
+        }
+        acknowledgment.need = .immediate
     }
 
     /// RFC 5961, 3.2: only the exact sequence number resets.
@@ -284,9 +310,10 @@ extension TCPConnection {
         return blocks
     }
 
-    /// tcp-base, 15.2: every second full segment at once, the first sixteen at once.
+    /// tcp-base, 15.2: every second segment at once, however small, so that a stream of records
+    /// keeps the sender's clock exact; the first sixteen at once.
     private mutating func scheduleDelayedACK(_ length: Int, now: Instant) {
-        acknowledgment.unacknowledgedSegments += (length >= effectiveMSS / 2) ? 1 : 0
+        acknowledgment.unacknowledgedSegments += 1
         if acknowledgment.quickACKs > 0 {
             acknowledgment.quickACKs -= 1
             acknowledgment.need = .immediate

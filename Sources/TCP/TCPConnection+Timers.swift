@@ -32,7 +32,7 @@ extension TCPConnection {
         rtt.backOff()
         recovery.consecutiveTimeouts += 1
         if state == .synSent || state == .synReceived {
-            guard snd.synTransmissions <= configuration.maximumSYNRetransmissions else {
+            guard recovery.consecutiveTimeouts <= configuration.maximumSYNRetransmissions else {
                 finish(.timedOut)
                 return
             }

@@ -20,12 +20,18 @@ extension TCPConnection {
     public mutating func pollSegment(now: Instant) -> OutgoingSegment? {
         if snd.isResetPending {
             snd.isResetPending = false
-            return control(.init([.rst, .ack]), now: now)
+            return control(snd.isResetBare ? .rst : [.rst, .ack], now: now)
         }
         switch state {
         case .closed: return nil
         case .synSent, .synReceived: return pollSYN(now: now)
         case .established, .finWait1, .finWait2, .closing, .timeWait, .closeWait, .lastACK: break
+        }
+        if acknowledgment.need == .immediate, rcv.isSACKEnabled,
+            rcv.duplicate != nil || !receiveBuffer.outOfOrder.isEmpty
+        {
+            // Data segments have no room for SACK blocks: they would take the ACK with them.
+            return control(.ack, now: now)
         }
         if let segment = pollRetransmission(now: now) { return segment }
         if let segment = pollNewData(now: now) { return segment }
@@ -123,21 +129,26 @@ extension TCPConnection {
     }
 
     private mutating func pollNewData(now: Instant) -> OutgoingSegment? {
+        let isProbe = recovery.isPersistPending
+        recovery.isPersistPending = false
         guard !pending.isEmpty else { return nil }
-        if recovery.isPersistPending {
-            recovery.isPersistPending = false
+        if isProbe {
             // The window probe: one octet, or a whole small mapping, beyond the window.
             if let segment = takeNewData(limit: .max, now: now) { return segment }
         }
         let window = snd.window - snd.una.distance(to: snd.nxt)
         let room = congestion.window - queue.inFlight
         guard queue.lostCount == 0 else { return nil }
-        let length = min(pending[0].length, effectiveMSS)
+        var length = min(pending[0].length, effectiveMSS)
         guard length <= room || queue.inFlight == 0 else { return nil }
-        guard length <= window else {
-            // Silly window avoidance: part of a unit only when nothing else is out.
-            armPersist(now: now)
-            return nil
+        if length > window {
+            // RFC 9293, 3.8.6.2.1: part of a unit only when nothing is out, and then at least half
+            // of the largest window seen.
+            guard queue.isEmpty, window > 0, window >= snd.largestWindow / 2 else {
+                armPersist(now: now)
+                return nil
+            }
+            length = window
         }
         if queue.isEmpty, snd.lastDataSent != .min,
             now.nanoseconds - snd.lastDataSent > rtt.timeout

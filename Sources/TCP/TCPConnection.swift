@@ -109,7 +109,9 @@ public struct TCPConnection: Sendable {
 
     /// Payload octets of a full segment, options taken off (RFC 6691).
     public var effectiveMSS: Int {
-        max(snd.maximumSegmentSize - (timestamps.isEnabled ? 12 : 0) - configuration.reservedOptionBytes, 1)
+        max(
+            snd.maximumSegmentSize - (timestamps.isEnabled ? 12 : 0)
+                - configuration.reservedOptionBytes, 1)
     }
 
     /// Octets that could be sent now beyond what was given: congestion and peer's window.
@@ -169,6 +171,8 @@ public struct TCPConnection: Sendable {
     /// Ends a handshake that the layer above refuses: RST answers the peer's SYN.
     public mutating func abortHandshake() {
         snd.isResetPending = true
+        // RFC 9293, 3.10.7.3: nothing of the peer's was taken that could be acknowledged.
+        snd.isResetBare = state == .synSent
         finish(.aborted)
     }
 

@@ -17,6 +17,8 @@ struct SendVariables: Sendable {
     var isCloseRequested = false
     var isFINSent = false
     var isResetPending = false
+    /// The RST carries no ACK.
+    var isResetBare = false
     var isSYNPending = true
     var synTransmissions = 0
     var synSentAt: Int64 = 0
@@ -102,6 +104,8 @@ struct AcknowledgmentState: Sendable {
     var quickACKs = 16
     var lastReceived = Instant.zero
     var lastChallenge = Instant(nanoseconds: .min / 2)
+    /// When an unacceptable segment without text was last answered.
+    var lastOutOfWindow = Instant(nanoseconds: .min / 2)
     var isProbePending = false
 }
 

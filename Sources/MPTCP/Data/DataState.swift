@@ -1,5 +1,6 @@
 internal import NetworkPrimitives
 internal import TCP
+internal import WireFormat
 
 /// The connection level of a connection: its two data sequence spaces (mptcp-behaviour, 1.1).
 ///
@@ -14,6 +15,8 @@ struct DataState: Sendable {
     var next = 0
     /// Highest offset that the peer's window permits; never moves back.
     var windowEnd = 0
+    /// When a DATA_ACK last acknowledged something new.
+    var lastAdvance = Instant(nanoseconds: .min / 2)
     /// Ranges to be sent again on another subflow.
     var reinjections = RangeList()
     /// Ranges that were ever reinjected and are not DATA_ACKed yet.
@@ -34,6 +37,12 @@ struct DataState: Sendable {
     var peerFIN: Int?
     var isPeerFinished = false
 
+    /// A DATA_FIN came that was not answered yet.
+    var isFINAnswerDue = false
+    /// A checksum failure that waits for the peer.
+    var failure: ChecksumFailure?
+    /// The head of the queue is not reinjected again before this instant.
+    var earliestReinjection = Instant(nanoseconds: .min / 2)
     var isReadableSignalled = false
     var wantsWritableEvent = false
     /// When a closed window is probed.
@@ -56,6 +65,26 @@ struct DataState: Sendable {
     /// Offset of the first byte that was not DATA_ACKed.
     var acknowledged: Int { sent.start }
 
+    /// The offset of a number that the peer sent about our data, `nil` when it is nowhere near.
+    func sentOffset(of number: DataNumber) -> Int? {
+        let reference = dataSequenceNumber(at: acknowledged)
+        let step = reference.distance(to: number.expanded(near: reference))
+        return abs(clamped: step) <= Self.horizon ? acknowledged + step : nil
+    }
+
+    /// The offset of a number that the peer gave its own data, `nil` when it is nowhere near.
+    func receivedOffset(of number: DataNumber) -> Int? {
+        let reference = remoteInitialDSN + 1 + received.end
+        let step = reference.distance(to: number.expanded(near: reference))
+        return abs(clamped: step) <= Self.horizon ? received.end + step : nil
+    }
+
+    private func abs(clamped step: Int) -> Int { step == .min ? .max : Swift.abs(step) }
+
+    /// Numbers further away than any window ever reaches are nonsense; sums with them would
+    /// overflow.
+    private static let horizon = 1 << 48
+
     func dataSequenceNumber(at offset: Int) -> DataSequenceNumber { initialDSN + 1 + offset }
 
     /// What we DATA_ACK.
@@ -65,7 +94,4 @@ struct DataState: Sendable {
 
     /// The window to advertise, relative to the DATA_ACK.
     var receiveWindow: Int { max(advertisedEnd - received.end, 0) }
-
-    /// Whether every byte and the DATA_FIN were acknowledged.
-    var isSendingDone: Bool { isFINAcknowledged }
 }

@@ -23,12 +23,9 @@ struct MappingTable: Sendable {
 
     static let capacity = 4_096
     private var entries: [Entry] = []
-    /// Whether any mapping was ever learned.
-    private(set) var hasLearned = false
 
     /// Adds a mapping unless it is known or past.
     mutating func learn(_ entry: Entry, consumed: Int) throws(Problem) {
-        hasLearned = true
         guard entry.subflow.upperBound > consumed, !entry.subflow.isEmpty else { return }
         if let last = entries.last, last.subflow.upperBound <= entry.subflow.lowerBound {
             guard entries.count < Self.capacity else { throw .tooMany }
@@ -44,14 +41,29 @@ struct MappingTable: Sendable {
             guard known.data - known.subflow.lowerBound == entry.data - entry.subflow.lowerBound
             else { throw .conflict }
             if known == entry || known.checksum != nil || entry.checksum != nil { return }
-            entries[index].subflow =
-                min(known.subflow.lowerBound, entry.subflow.lowerBound)..<max(
-                    known.subflow.upperBound, entry.subflow.upperBound)
-            entries[index].data = min(known.data, entry.data)
+            try extend(index, over: entry.subflow)
             return
         }
         guard entries.count < Self.capacity else { throw .tooMany }
         entries.insert(entry, at: index)
+    }
+
+    /// Makes an entry longer, and takes in what follows on the same line.
+    private mutating func extend(_ index: Int, over range: Range<Int>) throws(Problem) {
+        let known = entries[index]
+        let line = known.data - known.subflow.lowerBound
+        var last = index + 1
+        while last < entries.count, entries[last].subflow.lowerBound < range.upperBound {
+            guard entries[last].data - entries[last].subflow.lowerBound == line,
+                entries[last].checksum == nil
+            else { throw .conflict }
+            last += 1
+        }
+        let low = min(known.subflow.lowerBound, range.lowerBound)
+        let high = max(entries[last - 1].subflow.upperBound, range.upperBound)
+        entries[index].subflow = low..<high
+        entries[index].data = line + low
+        entries.removeSubrange((index + 1)..<last)
     }
 
     /// The mapping that covers a subflow offset.

@@ -23,7 +23,8 @@ public struct RangeList: Hashable, Sendable {
         var high = low
         while high < ranges.count, ranges[high].lowerBound <= merged.upperBound {
             merged =
-                min(merged.lowerBound, ranges[high].lowerBound)..<max(
+                min(
+                    merged.lowerBound, ranges[high].lowerBound)..<max(
                     merged.upperBound, ranges[high].upperBound)
             high += 1
         }
@@ -36,8 +37,10 @@ public struct RangeList: Hashable, Sendable {
         var result: [Range<Int>] = []
         result.reserveCapacity(ranges.count + 1)
         for other in ranges {
-            let before = other.lowerBound..<min(max(range.lowerBound, other.lowerBound), other.upperBound)
-            let after = max(min(range.upperBound, other.upperBound), other.lowerBound)..<other.upperBound
+            let before =
+                other.lowerBound..<min(max(range.lowerBound, other.lowerBound), other.upperBound)
+            let after =
+                max(min(range.upperBound, other.upperBound), other.lowerBound)..<other.upperBound
             if !before.isEmpty { result.append(before) }
             if !after.isEmpty, other.upperBound > range.upperBound { result.append(after) }
         }
@@ -53,5 +56,15 @@ public struct RangeList: Hashable, Sendable {
     /// Whether `offset` lies in a range.
     public func contains(_ offset: Int) -> Bool {
         ranges.contains { $0.contains(offset) }
+    }
+
+    /// The end of the range in which `offset` lies.
+    func end(ofRangeContaining offset: Int) -> Int? {
+        ranges.first { $0.contains(offset) }?.upperBound
+    }
+
+    /// Where the first range starts that lies wholly behind `offset`.
+    func start(behind offset: Int) -> Int? {
+        ranges.first { $0.lowerBound > offset }?.lowerBound
     }
 }

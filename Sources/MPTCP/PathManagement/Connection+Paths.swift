@@ -56,6 +56,8 @@ extension Connection {
         log(
             "subflow_lost", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("tuple", .text(tuple.description)))
+        wasClosedByPeer = false
+        wasRefused = false
         guard !isFallback else { return }
         if !isEstablished, subflows[index].kind == .capable { return }
         reinjectEverything(of: index, now: now)
@@ -71,6 +73,8 @@ extension Connection {
             paths.signalRemovals(on: &subflows[index])
             timeout = max(timeout, subflows[index].tcp.rtt.timeout)
         }
+        // With nobody to tell, the next subflow is told when it comes.
+        guard timeout > 0 else { return }
         paths.armRemovalRepeat(at: now + .nanoseconds(max(timeout, 200_000_000)))
     }
 
@@ -79,7 +83,8 @@ extension Connection {
     /// Opens what the policy wants and does not have.
     mutating func managePaths(arrived: [StackInterface] = [], now: Instant) {
         guard isOpener, isEstablished, !isFallback, closeReason == nil,
-            isConfirmed, !(data.isFINAcknowledged && data.isPeerFinished)
+            isConfirmed, data.failure == nil,
+            !isOver || !peerKnowsEnd && !subflows.contains(where: \.isAlive)
         else { return }
         switch configuration.policy {
         case .acceptOnly: return
@@ -89,34 +94,23 @@ extension Connection {
             // The arrival of an interface is the event (break-before-make), or the loss of the
             // last path.
             for interface in arrived { openJoins(on: interface, now: now) }
-            guard !subflows.contains(where: { !$0.isRetired && $0.closeDeadline == nil }) else {
-                return
-            }
             for interface in interfaces {
+                if subflows.contains(where: \.isAlive) { return }
                 openJoins(on: interface, now: now)
-                if subflows.contains(where: { !$0.isRetired && $0.closeDeadline == nil }) { return }
             }
         }
-    }
-
-    /// Whether joins are allowed: the peer has shown that it speaks MPTCP (RFC 8684, 3.1).
-    private var isConfirmed: Bool {
-        counters.joinsOpened > 0 || nextSubflowID > 1
-            || subflows.contains { $0.kind == .capable && $0.isFullyEstablished }
     }
 
     private mutating func openJoins(on interface: StackInterface, now: Instant) {
         guard interface.isUp else { return }
         for address in interface.addresses where address.isV6 == remoteEndpoint.address.isV6 {
             let isTaken = subflows.contains {
-                $0.tcp.tuple.local.address == address && $0.closeDeadline == nil
+                $0.tcp.tuple.local.address == address && $0.isAlive
             }
             guard !isTaken, !paths.givenUp.contains(address),
-                !paths.failedAddresses.contains(address),
-                subflows.count(where: { !$0.isRetired }) <= configuration.maximumExtraSubflows
+                !paths.failedAddresses.contains(address), hasRoomForSubflow,
+                let (remote, remoteID) = joinDestination()
             else { continue }
-            guard let (remote, remoteID) = joinDestination() else { continue }
-            paths.restore(paths.localAddressID(of: address, initial: initialLocalAddress))
             openJoin(
                 from: Endpoint(address, ephemeralPort()), to: remote, remoteAddressID: remoteID,
                 isBackup: configuration.policy == .backup
@@ -131,13 +125,45 @@ extension Connection {
         return paths.remoteAddresses.first.map { ($0.endpoint, $0.id) }
     }
 
+    /// A port that no subflow of this connection has, if there is one.
     private mutating func ephemeralPort() -> UInt16 {
-        let first = paths.initialTuple?.local.port ?? 40_000
-        while true {
-            let port = configuration.ephemeralPorts.randomElement(using: &generator) ?? first
-            if !subflows.contains(where: { $0.tcp.tuple.local.port == port }), port != first {
-                return port
-            }
+        let ports = configuration.ephemeralPorts
+        let start = Int(generator.next() % UInt64(ports.count))
+        for step in 0..<ports.count {
+            let port = ports.lowerBound + UInt16((start + step) % ports.count)
+            let isTaken = subflows.contains { $0.tcp.tuple.local.port == port }
+            if !isTaken, port != paths.initialTuple?.local.port { return port }
+        }
+        return ports.lowerBound
+    }
+
+    /// The tuple of a join that was not sent yet belongs to another connection of this host: the
+    /// join takes another port.
+    public mutating func changePort(of id: SubflowID) {
+        guard let index = index(of: id), subflows[index].isOpener,
+            subflows[index].tcp.synTransmissions == 0
+        else { return }
+        let tuple = subflows[index].tcp.tuple
+        subflows[index].portChanges += 1
+        guard subflows[index].portChanges < 32 else {
+            subflows[index].tcp.discard()
+            return
+        }
+        let local = Endpoint(tuple.local.address, ephemeralPort())
+        subflows[index].tcp = TCPConnection.connect(
+            FourTuple(local: local, remote: tuple.remote),
+            configuration: subflows[index].tcp.configuration,
+            initialSequence: subflows[index].tcp.initialSequence,
+            timestampOffset: UInt32(truncatingIfNeeded: generator.next()), now: .zero)
+        events.append(.subflowOpened(id, subflows[index].tcp.tuple))
+    }
+
+    /// A join failed: its address is left alone until its interface comes up again, or until a
+    /// retry, if the peer or the failure allows one (RFC 8684, 3.6, T flag).
+    mutating func noteFailedJoin(_ index: Int, mayRetry: Bool, now: Instant) {
+        paths.noteFailedJoin(from: subflows[index].tcp.tuple.local.address)
+        if mayRetry || subflows[index].peerReset?.isTransient == true {
+            paths.scheduleRetry(now: now)
         }
     }
 
@@ -168,8 +194,10 @@ extension Connection {
             for position in paths.announcements.indices
             where paths.announcements[position].id == option.addressID
                 && paths.announcements[position].address == option.address
+                && !paths.announcements[position].isEchoed
             {
                 paths.announcements[position].isEchoed = true
+                sendAnnouncement(now: now)
             }
         case .announcement(let hmac):
             let expected = scheme.addressHMAC(option, localKey: remoteKey, remoteKey: localKey)
@@ -185,7 +213,9 @@ extension Connection {
                 ("address", .text(option.address.description)))
             let port = option.port ?? remoteEndpoint.port
             let isKnown = paths.remoteAddresses.contains { $0.id == option.addressID }
-            if !isKnown, option.addressID != .initial, isJoinable(option.address) {
+            if !isKnown, option.addressID != .initial, isJoinable(option.address),
+                paths.remoteAddresses.count < 8
+            {
                 paths.remoteAddresses.append((option.addressID, Endpoint(option.address, port)))
                 managePaths(now: now)
             }
@@ -235,6 +265,7 @@ extension Connection {
 
     mutating func handlePathDeadline(now: Instant) {
         if paths.takeRemovalRepeat(now: now) { tellRemovals(now: now) }
+        if paths.takeRetry(now: now) { managePaths(now: now) }
         for position in paths.announcements.indices {
             guard let deadline = paths.announcements[position].deadline, deadline <= now else {
                 continue

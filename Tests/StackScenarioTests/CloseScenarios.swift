@@ -1,0 +1,144 @@
+import HostStack
+import LinkModel
+import MPTCP
+import NetworkPrimitives
+import NetworkSimulation
+import Testing
+import WireFormat
+
+/// Ends, and what can get lost on the way there (mptcp-behaviour, 8, 9 and 12).
+@Suite struct CloseScenarios {
+    @Test(arguments: [true, false])
+    func fastClose(byClient: Bool) {
+        let network = TwoPathNetwork(.full, upload: 5_000_000, download: 5_000_000)
+        network.recordsPackets = true
+        network.at(300) { network in
+            let host = byClient ? network.client : network.server
+            let handle = byClient ? network.clientApp.handle : network.serverApp.handle
+            guard let handle else { return }
+            network.simulation.perform(host) { $0.abort(handle, now: network.simulation.now) }
+        }
+        #expect(network.run(.milliseconds(500)))
+        network.expectSound()
+        #expect(network.clientApp.closed == (byClient ? .aborted : .reset))
+        #expect(network.serverApp.closed == (byClient ? .reset : .aborted))
+        let signals = network.sightings.filter { $0.isEntering && $0.segment.isFastClose }
+        #expect(signals.count == 2 && signals.allSatisfy { $0.segment.isReset })
+    }
+
+    /// DATA_FIN is not tied to TCP's reliability: only its timer repairs the loss.
+    @Test(arguments: [1, 3, 5])
+    func lostDataFINs(count: Int) {
+        let network = TwoPathNetwork(.full, upload: 50_000, download: 50_000)
+        network.lose(count) { segment, _, _ in segment.isDataFIN }
+        #expect(network.run(.seconds(10)))
+        network.expectIntact()
+    }
+
+    /// The DATA_ACK of the last DATA_FIN gets lost again and again.
+    @Test func lostAnswersToDataFIN() {
+        let network = TwoPathNetwork(.full, upload: 50_000, download: 0)
+        var finSeen = false
+        var lost = 0
+        network.filter { segment, _, isForward in
+            if isForward, segment.isDataFIN { finSeen = true }
+            guard !isForward, finSeen, lost < 4 else { return true }
+            lost += 1
+            return false
+        }
+        #expect(network.run(.seconds(15)))
+        network.expectIntact()
+    }
+
+    /// The client has finished long before the server starts to send.
+    @Test func halfClose() {
+        let network = TwoPathNetwork(.full, upload: 100_000, download: 600_000)
+        network.serverApp.released = 0
+        network.at(3_000) { $0.release($0.server, 600_000) }
+        #expect(network.run(.seconds(6)))
+        network.expectIntact()
+    }
+
+    /// A slow reader closes the window; probes keep the connection alive, and a lost window update
+    /// does not stop it.
+    @Test(arguments: [true, false])
+    func zeroWindow(losesUpdate: Bool) {
+        var shape = TwoPathNetwork.Shape.full
+        shape.client.connection.receiveBuffer = 128 * 1_024
+        shape.server.connection.receiveBuffer = 128 * 1_024
+        let network = TwoPathNetwork(shape, upload: 1_000_000, download: 0)
+        network.serverApp.isPaused = true
+        let resumeAt: Int64 = 5_000
+        network.at(Int(resumeAt)) {
+            $0.serverApp.isPaused = false
+            $0.pump($0.server)
+            $0.simulation.perform($0.server) { _ in }
+        }
+        if losesUpdate {
+            network.filter { [unowned network] _, _, isForward in
+                isForward || network.simulation.now < network.milliseconds(resumeAt)
+                    || network.simulation.now > network.milliseconds(resumeAt + 30)
+            }
+        }
+        // The probe's timeout has doubled a few times within five seconds.
+        #expect(network.run(.seconds(losesUpdate ? 16 : 7)))
+        network.expectIntact()
+        network.expectNoLivelock(12_000)
+    }
+
+    /// REMOVE_ADDR is neither acknowledged nor retransmitted by the protocol: it is repeated.
+    @Test func lostRemoval() {
+        let network = TwoPathNetwork(upload: 0, download: 3_000_000)
+        network.recordsPackets = true
+        network.lose { segment, _, _ in segment.isRemoval }
+        network.at(300) { $0.setInterface(0, isUp: false) }
+        #expect(network.run(.seconds(10)))
+        network.expectIntact()
+        #expect(network.first("address_removed_by_peer", network.server) != nil)
+    }
+
+    /// ADD_ADDR is repeated until its echo comes; every address gets its turn.
+    @Test(arguments: [true, false])
+    func lostAnnouncement(losesEcho: Bool) {
+        var shape = TwoPathNetwork.Shape()
+        shape.server.connection.announcedAddresses = [
+            IPAddress.v4(0x0a00_0902), IPAddress.v4(0x0a00_0903),
+        ]
+        let network = TwoPathNetwork(shape, upload: 100_000, download: 0)
+        network.recordsPackets = true
+        network.clientApp.finishes = false
+        network.at(4_000) {
+            $0.clientApp.finishes = true
+            $0.release($0.client, 0)
+        }
+        network.lose(2) { segment, _, isForward in
+            segment.announcement != nil && isForward == losesEcho
+        }
+        #expect(network.run(.seconds(10)))
+        network.expectIntact()
+        let echoes = network.sightings.filter {
+            $0.isForward && !$0.isEntering && $0.segment.announcement?.form == .echo
+        }
+        #expect(Set(echoes.compactMap { $0.segment.announcement?.address }).count == 2)
+        #expect(network.count("address_announced", network.client) >= 2)
+    }
+
+    /// An announcement that the peer cannot have made is ignored.
+    @Test func forgedAnnouncement() {
+        var shape = TwoPathNetwork.Shape()
+        shape.server.connection.announcedAddresses = [IPAddress.v4(0x0a00_0902)]
+        let network = TwoPathNetwork(shape, upload: 100_000, download: 0)
+        network.recordsPackets = true
+        network.filter { segment, _, _ in
+            if var option = segment.announcement, case .announcement(let hmac) = option.form {
+                option.form = .announcement(hmac: hmac ^ 1)
+                segment.header.options.mptcp = [.addAddress(option)]
+            }
+            return true
+        }
+        #expect(network.run(.seconds(10)))
+        network.expectIntact()
+        #expect(network.first("address_announced", network.client) == nil)
+        #expect(!network.sightings.contains { $0.segment.announcement?.form == .echo })
+    }
+}
