@@ -1,0 +1,176 @@
+internal import NetworkPrimitives
+internal import WireFormat
+
+/// One packet, wherever it was seen.
+struct ObservedPacket {
+    /// The first sighting.
+    var segment: SegmentRecord
+    /// Whether the flow's first end sent it.
+    var isFromFirst: Bool
+}
+
+/// One TCP connection: a four-tuple from one SYN to the next.
+struct Flow {
+    /// Its first end as `local`: the one that opened it, as far as that is known.
+    var tuple: FourTuple
+    /// Numbers of its packets, in the order of their first sightings.
+    var packets: [Int] = []
+    /// Number of the SYN by which later SYNs are known to be new.
+    var synSequence: SequenceNumber?
+}
+
+/// Sorts sightings into flows, and finds the same packet again at other points.
+struct FlowTable {
+    private(set) var flows: [Flow] = []
+    private(set) var packets: [ObservedPacket] = []
+    private(set) var repeated = 0
+    private let pointCount: Int
+    /// For each packet one time per point; `unseen` where it was not seen.
+    private var times: [Int64] = []
+    private var current: [FourTuple: Int] = [:]
+    /// Sightings of what looks the same: a number for each look.
+    private var looks: [Identity: Int] = [:]
+    /// For each look and point how many there were, and when the last one was.
+    private var counts: [Int32] = []
+    private var lastTimes: [Int64] = []
+    /// For each look its first packet, and the later ones by their order.
+    private var firstPackets: [Int] = []
+    private var laterPackets: [Occurrence: Int] = [:]
+
+    private static let unseen = Int64.min
+    /// Two sightings of the same octets at the same point closer than this are one packet.
+    private static let repetitionSpan: Int64 = 20_000
+
+    /// What makes a packet the same at another point.
+    private struct Identity: Hashable {
+        var flowAndFlags: UInt64
+        var numbers: UInt64
+        var timestamps: UInt64
+        var rest: UInt64
+
+        init(_ record: SegmentRecord, flow: Int, isFromFirst: Bool) {
+            flowAndFlags =
+                UInt64(flow) << 32 | UInt64(record.flags.rawValue) << 1 | (isFromFirst ? 1 : 0)
+            numbers =
+                UInt64(record.sequence.rawValue) << 32 | UInt64(record.acknowledgment.rawValue)
+            let timestamps = record.options.timestamps
+            self.timestamps = UInt64(timestamps?.value ?? 0) << 32 | UInt64(timestamps?.echo ?? 0)
+            rest =
+                UInt64(record.identification) << 48
+                ^ UInt64(truncatingIfNeeded: record.payload) << 32 ^ UInt64(record.window) << 16
+                ^ Self.dataACK(record.options.dss) &* 0x9e37_79b9_7f4a_7c15
+        }
+
+        /// One number for the hasher: this is where most of the time of an analysis would go.
+        func hash(into hasher: inout Hasher) {
+            var mixed = flowAndFlags ^ numbers &* 0x9e37_79b9_7f4a_7c15
+            mixed = (mixed ^ mixed >> 32) &* 0xbf58_476d_1ce4_e5b9 ^ timestamps
+            mixed = (mixed ^ mixed >> 29) &* 0x94d0_49bb_1331_11eb ^ rest
+            hasher.combine(mixed)
+        }
+
+        private static func dataACK(_ dss: DSS?) -> UInt64 {
+            switch dss?.dataACK {
+            case .low32(let value): UInt64(value)
+            case .full(let value): value
+            case nil: 0
+            }
+        }
+    }
+
+    private struct Occurrence: Hashable {
+        var look: Int
+        var number: Int32
+    }
+
+    /// Takes all sightings.
+    init(_ records: [SegmentRecord], pointCount: Int) {
+        self.pointCount = pointCount
+        let order = records.indices.sorted {
+            (records[$0].time, records[$0].point, $0) < (records[$1].time, records[$1].point, $1)
+        }
+        packets.reserveCapacity(records.count)
+        looks.reserveCapacity(records.count)
+        for index in order { take(records[index]) }
+        looks = [:]
+        (counts, lastTimes, firstPackets, laterPackets) = ([], [], [], [:])
+    }
+
+    /// When the packet was seen at the point.
+    func time(of packet: Int, at point: Int) -> Int64? {
+        let time = times[packet * pointCount + point]
+        return time == Self.unseen ? nil : time
+    }
+
+    /// The first sighting.
+    func firstTime(of packet: Int) -> Int64 { packets[packet].segment.time }
+
+    private mutating func take(_ record: SegmentRecord) {
+        let (flow, isFromFirst) = flow(of: record)
+        let look = look(of: Identity(record, flow: flow, isFromFirst: isFromFirst))
+        let place = look * pointCount + record.point
+        // A retransmission of Linux has an identification of its own; one that has none comes later
+        // than a repeated sighting.
+        if counts[place] > 0,
+            record.identification != 0 || record.time - lastTimes[place] < Self.repetitionSpan
+        {
+            repeated += 1
+            return
+        }
+        counts[place] += 1
+        lastTimes[place] = record.time
+        if let known = packet(look, counts[place]) {
+            times[known * pointCount + record.point] = record.time
+            return
+        }
+        let number = packets.count
+        if counts[place] == 1 {
+            firstPackets[look] = number
+        } else {
+            laterPackets[Occurrence(look: look, number: counts[place])] = number
+        }
+        packets.append(ObservedPacket(segment: record, isFromFirst: isFromFirst))
+        times.append(contentsOf: repeatElement(Self.unseen, count: pointCount))
+        times[number * pointCount + record.point] = record.time
+        flows[flow].packets.append(number)
+    }
+
+    private mutating func look(of identity: Identity) -> Int {
+        let new = firstPackets.count
+        let look = looks[identity, default: new]
+        if look < new { return look }
+        looks[identity] = new
+        firstPackets.append(-1)
+        counts.append(contentsOf: repeatElement(0, count: pointCount))
+        lastTimes.append(contentsOf: repeatElement(0, count: pointCount))
+        return new
+    }
+
+    private func packet(_ look: Int, _ occurrence: Int32) -> Int? {
+        if occurrence > 1 { return laterPackets[Occurrence(look: look, number: occurrence)] }
+        return firstPackets[look] < 0 ? nil : firstPackets[look]
+    }
+
+    private mutating func flow(of record: SegmentRecord) -> (flow: Int, isFromFirst: Bool) {
+        let isNew = record.isSYN
+        if let index = current[record.tuple] {
+            if !isNew || !isReuse(of: index, by: record) {
+                if isNew { flows[index].synSequence = record.sequence }
+                return (index, true)
+            }
+        } else if let index = current[record.tuple.reversed] {
+            if !isNew || !isReuse(of: index, by: record) { return (index, false) }
+        }
+        current[record.tuple.reversed] = nil
+        current[record.tuple] = flows.count
+        flows.append(
+            Flow(tuple: record.tuple, synSequence: isNew ? record.sequence : nil))
+        return (flows.count - 1, true)
+    }
+
+    /// Whether this SYN opens a new connection on the tuple.
+    private func isReuse(of index: Int, by record: SegmentRecord) -> Bool {
+        if let known = flows[index].synSequence { return known != record.sequence }
+        return !flows[index].packets.isEmpty
+    }
+}

@@ -1,0 +1,68 @@
+internal import NetworkPrimitives
+
+/// When what happened in a handover, on the captures' clock. Packets of the client count when they
+/// leave it or reach it, packets of the server likewise.
+package struct HandoverTimeline: Hashable, Sendable {
+    package var ready: Known<Int64>
+    package var detected: Known<Int64>
+    package var joinSYN: Known<Int64>
+    package var joinSYNACK: Known<Int64>
+    package var joinACK: Known<Int64>
+    package var joinFourthACK: Known<Int64>
+    package var firstReinjection: Known<Int64>
+    package var firstDataOnNewPath: Known<Int64>
+    package var firstDataACKOnNewPath: Known<Int64>
+    package var firstLackingByteArrived: Known<Int64>
+}
+
+/// What a report says about a handover, in the definitions of design/metrics.md. Times are
+/// nanoseconds.
+package struct HandoverMeasurement: Hashable, Sendable {
+    /// First, median and last delay from `t0` to the reinjection of a range.
+    package struct ReinjectionDelays: Hashable, Sendable {
+        package var first: Double
+        package var median: Double
+        package var last: Double
+    }
+
+    /// The connection's number in the report.
+    package var connection: Int
+    package var timeline: HandoverTimeline
+    package var detection: Known<Int64>
+    package var joinLatency: Known<Int64>
+    package var joinFirstData: Known<Int64>
+    package var joinLatencyRTTs: Known<Double>
+    package var reinjectionDelays: Known<ReinjectionDelays>
+    package var usefulReinjectedOctets: Known<Int>
+    package var redundantReinjectedOctets: Known<Int>
+    package var resume: Known<Int64>
+    package var handover: Known<Int64>
+    package var outage: Known<Int64>
+    package var steadyGap: Known<Int64>
+    package var resumeGoodput: Known<Int64>
+    /// Octets of first transmissions for each path of the question.
+    package var pathShare: [Int]
+    /// Octets that the receiver had in order at `ready` and whose DATA_ACK the sender had not: a sender
+    /// that gets no fresh one must send them again before what is lacking.
+    package var unknownToSenderAtReady: Known<Int>
+    /// Joins of the connection, refused ones included.
+    package var joins: Int
+}
+
+extension HandoverMeasurement {
+    /// Measures; `nil` if no connection of the report has the client's address on the old path.
+    package init?(_ report: TraceReport, _ question: HandoverQuestion) {
+        let old = question.paths[question.oldPath].clientAddresses
+        let candidates = report.connections.filter { connection in
+            connection.subflows.contains { old.contains($0.tuple.local.address) }
+        }
+        func payload(_ connection: ConnectionTrace) -> Int {
+            connection.subflows.reduce(0) { $0 + $1.client.payload + $1.server.payload }
+        }
+        guard let connection = candidates.max(by: { payload($0) < payload($1) }) else {
+            return nil
+        }
+        let look = HandoverLook(connection, question)
+        self = look.measurement()
+    }
+}
