@@ -1,0 +1,39 @@
+package import NetworkPrimitives
+
+/// Delays and loses packets on all links of a testbed. Links are numbered as the paths are.
+package protocol LinkEmulator: AnyObject {
+    /// From the returned instant on nothing gets through in either direction; what is inside is lost.
+    func cut(_ link: Int) throws(TestbedError) -> Instant
+    /// The link works again, and is empty.
+    func mend(_ link: Int) throws(TestbedError)
+    /// What went through so far.
+    func statistics() throws(TestbedError) -> [LinkStatistics]
+    /// Ends it. May be called again.
+    func stop()
+}
+
+/// Counters of one link.
+package struct LinkStatistics: Hashable, Sendable {
+    package var up: Direction
+    package var down: Direction
+
+    /// Counters of one direction. `nil` where the emulation does not count.
+    package struct Direction: Hashable, Sendable {
+        package var delivered = 0
+        package var queueDrops = 0
+        package var losses: Int?
+        package var downDrops: Int?
+        /// Frames that were refused because they stand for several packets, or that found no room.
+        package var refused: Int?
+        /// How much later than due frames were sent on, on the average and at worst.
+        package var meanLateness: Duration?
+        package var maximumLateness: Duration?
+
+        package init() {}
+    }
+
+    package init(up: Direction, down: Direction) {
+        self.up = up
+        self.down = down
+    }
+}

@@ -1,0 +1,172 @@
+internal import HeapModule
+internal import LinkModel
+internal import NetworkPrimitives
+internal import PacketDevice
+
+/// One direction of a link in real time: frames are taken from one device, held as long as the link
+/// model says, and sent on through the other.
+///
+/// Frames stand in slots that were allocated at the start; nothing is allocated per frame.
+final class RelayDirection {
+    private var model: LinkDirection
+    private let source: PacketSocketDevice
+    private let target: PacketSocketDevice
+    private let slots: FrameSlots
+    private var held: Heap<HeldFrame> = []
+    private var order: UInt64 = 0
+    private var delivered = 0
+    private var refused = 0
+    private var lateness: Int64 = 0
+    private var maximumLateness: Int64 = 0
+
+    private struct HeldFrame: Comparable {
+        var due: Int64
+        /// Of two that are due at once, the earlier comes first.
+        var order: UInt64
+        var slot: Int32
+        var length: Int32
+        var offload: VirtualHeader
+
+        static func < (first: Self, second: Self) -> Bool {
+            (first.due, first.order) < (second.due, second.order)
+        }
+        static func == (first: Self, second: Self) -> Bool { first.order == second.order }
+    }
+
+    init(
+        model: LinkDirection, from source: PacketSocketDevice, to target: PacketSocketDevice,
+        slots: FrameSlots
+    ) {
+        self.model = model
+        self.source = source
+        self.target = target
+        self.slots = slots
+        held.reserveCapacity(slots.count)
+    }
+
+    /// When the next frame is to be sent on.
+    var nextDue: Instant? { held.min.map { Instant(nanoseconds: $0.due) } }
+
+    /// Takes in what has arrived.
+    func receive() throws(DeviceError) {
+        while true {
+            let count: Int
+            do {
+                count = try source.receive()
+            } catch .linkDown {
+                // Somebody took this end down by hand; it may come up again.
+                return
+            }
+            if count == 0 { return }
+            // After the frames came in: a late look would make them late once more.
+            let now = RelayClock.now()
+            for index in 0..<count { take(source.frame(at: index), now) }
+            if count < source.batchSize { return }
+        }
+    }
+
+    private func take(_ frame: ReceivedFrame, _ now: Instant) {
+        guard frame.bytes.count <= slots.size else {
+            refused += 1
+            return
+        }
+        switch model.offer(bytes: frame.bytes.count, now: now) {
+        case .deliver(let due): hold(frame, until: due)
+        case .deliverTwice(let first, let second):
+            hold(frame, until: first)
+            hold(frame, until: second)
+        case .corrupt(let due, let bit): hold(frame, until: due, flipping: bit)
+        case .drop: break
+        }
+    }
+
+    private func hold(_ frame: ReceivedFrame, until due: Instant, flipping bit: Int? = nil) {
+        guard let slot = slots.take() else {
+            refused += 1
+            return
+        }
+        let bytes = slots.bytes(slot)
+        bytes.copyMemory(from: frame.bytes)
+        if let bit, bit / 8 < frame.bytes.count { bytes[bit / 8] ^= 0x80 >> (bit % 8) }
+        held.insert(
+            HeldFrame(
+                due: due.nanoseconds, order: order, slot: slot,
+                length: Int32(frame.bytes.count), offload: frame.header))
+        order += 1
+    }
+
+    /// Sends on what is due.
+    func release(_ now: Instant) throws(DeviceError) {
+        var count = 0
+        while let frame = held.min, frame.due <= now.nanoseconds {
+            held.removeMin()
+            defer { slots.giveBack(frame.slot) }
+            let bytes = UnsafeRawBufferPointer(
+                start: slots.bytes(frame.slot).baseAddress, count: Int(frame.length))
+            let header = frame.offload
+            let isPlain = !header.needsChecksum && !header.isSuperPacket
+            guard target.send(bytes, offload: isPlain ? .none : .asReceived(header)) else {
+                refused += 1
+                continue
+            }
+            count += 1
+            let late = now.nanoseconds - frame.due
+            lateness += late
+            maximumLateness = max(maximumLateness, late)
+        }
+        guard count > 0 else { return }
+        delivered += count
+        do {
+            _ = try target.flush()
+        } catch .linkDown {
+            // As for a cable that is not plugged in.
+        }
+    }
+
+    /// Cuts, dropping what is inside, or mends.
+    func setUp(_ isUp: Bool) {
+        model.setUp(isUp)
+        guard !isUp else { return }
+        while let frame = held.popMin() { slots.giveBack(frame.slot) }
+    }
+
+    var statistics: LinkStatistics.Direction {
+        var result = LinkStatistics.Direction()
+        result.delivered = delivered
+        result.queueDrops = model.statistics.queueDrops
+        result.losses = model.statistics.losses
+        result.downDrops = model.statistics.downDrops
+        let device = source.statistics
+        result.refused = refused + Int(device.framesTruncated + device.kernelDrops)
+        result.meanLateness = .nanoseconds(delivered > 0 ? lateness / Int64(delivered) : 0)
+        result.maximumLateness = .nanoseconds(maximumLateness)
+        return result
+    }
+}
+
+/// Room for frames, allocated once. A page that no frame ever stood in costs nothing.
+final class FrameSlots {
+    let count: Int
+    /// Octets of one slot.
+    let size: Int
+    private let memory: UnsafeMutableRawPointer
+    /// Last in, first out: slots that were used lately are in the cache.
+    private var free: [Int32]
+
+    init(count: Int, size: Int) {
+        self.count = count
+        self.size = size
+        memory = .allocate(byteCount: count * size, alignment: 64)
+        free = (0..<Int32(count)).reversed()
+    }
+
+    deinit { memory.deallocate() }
+
+    func take() -> Int32? { free.popLast() }
+
+    func giveBack(_ slot: Int32) { free.append(slot) }
+
+    func bytes(_ slot: Int32) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: memory + Int(slot) * size, count: size)
+    }
+}

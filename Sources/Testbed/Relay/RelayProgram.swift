@@ -1,0 +1,203 @@
+internal import LinkModel
+package import LinuxSystem
+internal import NetworkPrimitives
+internal import PacketDevice
+internal import Scenario
+
+/// The relay process: carries frames over all links of a testbed, in the namespace that it was
+/// started in.
+///
+/// It is told what to do on standard input, a JSON object a line: first a `RelayConfiguration`, then
+/// `{"command":"cut","link":0}`, `mend` (same form) and `{"command":"statistics"}`. Each is answered by a line on standard output
+/// that repeats the command, with `time_ns` of `CLOCK_MONOTONIC`; the first answer is `ready`. It ends
+/// with its input.
+package final class RelayProgram {
+    /// Why it ends before its input does.
+    package struct Failure: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    private let poll: EventPoll
+    private let input: OwnedDescriptor
+    private let output: OwnedDescriptor
+    private var lines = LineSplitter()
+    private var links: [RelayLink] = []
+
+    private static let inputToken = UInt64.max - 1
+
+    /// Serves until `input` ends.
+    package static func run(
+        input: consuming OwnedDescriptor, output: consuming OwnedDescriptor
+    ) throws {
+        // Without privileges it is a little less exact.
+        try? ThreadScheduling.setRealTime(priority: 50)
+        let program = try RelayProgram(input: input, output: output)
+        try program.configure()
+        try program.serve()
+    }
+
+    private init(
+        input: consuming OwnedDescriptor, output: consuming OwnedDescriptor
+    ) throws(SystemError) {
+        poll = try EventPoll()
+        try input.setNonBlocking()
+        self.input = input
+        self.output = output
+        try poll.add(self.input.rawValue, token: Self.inputToken)
+    }
+
+    // MARK: Setting up
+
+    private func configure() throws {
+        while true {
+            _ = try poll.wait(until: nil)
+            guard let text = try nextLine() else {
+                if lines.isAtEnd { throw Failure(description: "no configuration") }
+                continue
+            }
+            guard let json = try? JSONValue(parsing: text),
+                let configuration = RelayConfiguration(json)
+            else { throw Failure(description: "no configuration: \(text)") }
+            try open(configuration)
+            return try answer("ready", at: RelayClock.now())
+        }
+    }
+
+    private func open(_ configuration: RelayConfiguration) throws {
+        var generator = SeededGenerator(seed: configuration.seed)
+        for (index, link) in configuration.links.enumerated() {
+            let relayLink = try RelayLink(link, &generator)
+            try poll.add(relayLink.client.descriptor, token: UInt64(index * 2))
+            try poll.add(relayLink.router.descriptor, token: UInt64(index * 2 + 1))
+            links.append(relayLink)
+        }
+    }
+
+    // MARK: Carrying frames
+
+    private func serve() throws {
+        while !lines.isAtEnd {
+            var due: Instant?
+            for link in links {
+                for direction in [link.up, link.down] {
+                    guard let next = direction.nextDue else { continue }
+                    due = due.map { min($0, next) } ?? next
+                }
+            }
+            var hasCommands = false
+            for ready in try poll.wait(until: due) {
+                if ready.token == Self.inputToken {
+                    hasCommands = true
+                } else {
+                    let link = links[Int(ready.token / 2)]
+                    try (ready.token % 2 == 0 ? link.up : link.down).receive()
+                }
+            }
+            let now = RelayClock.now()
+            for link in links {
+                try link.up.release(now)
+                try link.down.release(now)
+            }
+            if hasCommands {
+                while let line = try nextLine() { try obey(line) }
+            }
+        }
+    }
+
+    // MARK: Commands
+
+    /// The next complete line that is there; `nil` when there is none yet, or no more.
+    private func nextLine() throws -> String? {
+        while true {
+            if let line = lines.next() { return line }
+            if lines.isAtEnd { return nil }
+            guard let bytes = try input.readAvailable() else { return nil }
+            lines.append(bytes)
+        }
+    }
+
+    private func obey(_ text: String) throws {
+        guard let json = try? JSONValue(parsing: text), let command = json["command"]?.asString
+        else { throw Failure(description: "no command: \(text)") }
+        switch command {
+        case "cut", "mend":
+            guard let index = json["link"]?.asInteger, links.indices.contains(Int(index)) else {
+                throw Failure(description: "no such link: \(text)")
+            }
+            let link = links[Int(index)]
+            if command == "mend" {
+                // What came while the link was cut must not pass.
+                try link.up.receive()
+                try link.down.receive()
+            }
+            link.setUp(command == "mend")
+            try answer(command, at: RelayClock.now())
+        case "statistics":
+            try answer(
+                command, at: RelayClock.now(),
+                [.init("links", .array(links.map(\.statistics.json)))])
+        default: throw Failure(description: "unknown command: \(text)")
+        }
+    }
+
+    private func answer(
+        _ command: String, at instant: Instant, _ members: [JSONValue.Member] = []
+    ) throws {
+        let json = JSONValue.object(
+            [.init("reply", .string(command)), .init("time_ns", .integer(instant.nanoseconds))]
+                + members)
+        try output.write((json.compact + "\n").utf8)
+    }
+}
+
+/// Both directions of one link and the devices at its ends.
+private struct RelayLink {
+    let client: PacketSocketDevice
+    let router: PacketSocketDevice
+    let up: RelayDirection
+    let down: RelayDirection
+
+    init(
+        _ link: RelayConfiguration.Link, _ generator: inout SeededGenerator
+    ) throws(DeviceError) {
+        let rates = [link.up.rate, link.down.rate]
+        // A frame for several packets would be lost or delayed as one. Where a packet takes next to no
+        // time, that is no harm, and it is ten times cheaper.
+        let takesSuperPackets = rates.allSatisfy { rate in
+            rate.map { $0.bitsPerSecond >= 1_000_000_000 } ?? true
+        }
+        let size =
+            takesSuperPackets
+            ? PacketSocketDevice.Configuration.superPacketSlot
+            : 2 * link.mtu + Self.headroom
+        let configuration = PacketSocketDevice.Configuration(
+            filter: .all, slotSize: size, batchSize: takesSuperPackets ? 32 : 64)
+        client = try PacketSocketDevice(link.clientEnd, configuration)
+        router = try PacketSocketDevice(link.routerEnd, configuration)
+        // 16384 full frames are 25 MB, and more than 2 s at 100 Mbit/s.
+        let count = takesSuperPackets ? 8_192 : 16_384
+        up = RelayDirection(
+            model: LinkDirection(profile: link.up, generator: generator.split()), from: client,
+            to: router, slots: FrameSlots(count: count, size: size))
+        down = RelayDirection(
+            model: LinkDirection(profile: link.down, generator: generator.split()), from: router,
+            to: client, slots: FrameSlots(count: count, size: size))
+    }
+
+    /// Ethernet header with a VLAN tag, and the virtio header.
+    private static let headroom = 32
+
+    func setUp(_ isUp: Bool) {
+        up.setUp(isUp)
+        down.setUp(isUp)
+    }
+
+    var statistics: LinkStatistics {
+        LinkStatistics(up: up.statistics, down: down.statistics)
+    }
+}
+
+/// The relay's only clock.
+enum RelayClock {
+    static func now() -> Instant { MonotonicClock.now() }
+}

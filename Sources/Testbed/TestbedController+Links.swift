@@ -1,0 +1,89 @@
+internal import LinuxSystem
+internal import Netlink
+package import NetworkPrimitives
+internal import Topology
+
+/// What happens to paths. All are numbered as in the topology.
+extension TestbedController {
+    /// The client's interface goes down, and what is inside the link is lost.
+    ///
+    /// - Returns: When the path stopped delivering. The client's kernel announces the link's end some
+    ///   tenths of a millisecond later.
+    @discardableResult
+    package func setLinkDown(_ path: Int) throws(TestbedError) -> Instant {
+        let instant = try emulator.cut(path)
+        try setInterface(path, up: false)
+        return instant
+    }
+
+    /// Before a run that begins without this path: as `setLinkDown`.
+    package func prepareDown(_ path: Int) throws(TestbedError) { try setLinkDown(path) }
+
+    /// The client's interface comes up and is usable at once: the link works before, the neighbours
+    /// are known, and the routes are there when whoever listens hears of it.
+    ///
+    /// - Returns: When the kernel was told.
+    @discardableResult
+    package func setLinkUp(_ path: Int) throws(TestbedError) -> Instant {
+        try emulator.mend(path)
+        return try setInterface(path, up: true)
+    }
+
+    /// From the returned instant on everything on the path is dropped, in both directions, and
+    /// nobody is told.
+    @discardableResult
+    package func cut(_ path: Int) throws(TestbedError) -> Instant { try emulator.cut(path) }
+
+    /// Undoes `cut`.
+    package func mend(_ path: Int) throws(TestbedError) { try emulator.mend(path) }
+
+    /// All paths up, mended and empty, as after `build`: so a run begins.
+    package func restore() throws(TestbedError) {
+        for path in topology.paths.indices {
+            _ = try emulator.cut(path)
+            try emulator.mend(path)
+            let name = topology.paths[path].interface
+            let isUp: Bool
+            do {
+                isUp = try executor.controller(.client).link(named: name).isUp
+            } catch {
+                throw TestbedError("ip link show dev \(name)", error)
+            }
+            if !isUp { try setInterface(path, up: true) }
+        }
+    }
+
+    /// The end of the link towards the client has carrier again, but its queue stays shut until the
+    /// kernel's link watch gets round to it: mostly at once, sometimes 50 ms late. This opens it now.
+    private func startQueue(_ end: String) throws {
+        queueLength = queueLength == Self.queueLengths.0 ? Self.queueLengths.1 : Self.queueLengths.0
+        try executor.controller(.links).setTransmitQueueLength(end, queueLength)
+    }
+
+    /// Only a change does it. Neither the relay nor netem heeds the length.
+    private static let queueLengths = (1_000, 1_001)
+
+    @discardableResult
+    private func setInterface(_ path: Int, up: Bool) throws(TestbedError) -> Instant {
+        let name = topology.paths[path].interface
+        do {
+            let controller = try executor.controller(.client)
+            guard up else {
+                try controller.setDown(name)
+                return MonotonicClock.now()
+            }
+            // The kernel takes neighbours for an interface that is down, but no routes.
+            for step in plan.neighbourSteps(path: path) { try executor.perform(step) }
+            var routes: [Route] = []
+            for route in plan.clientRoutes(path: path) {
+                routes.append(try KernelPlanExecutor.route(route, controller))
+            }
+            let instant = MonotonicClock.now()
+            try controller.setUp(name, installing: routes)
+            try startQueue(plan.links[path].clientEnd)
+            return instant
+        } catch {
+            throw TestbedError("set \(name) \(up ? "up" : "down")", error)
+        }
+    }
+}

@@ -1,0 +1,110 @@
+internal import LinkModel
+internal import NetworkPrimitives
+
+/// A number with its unit, as people write it: `50 Mbit/s`, `0.5 %`, `1.5ms`.
+struct Quantity {
+    var number: Double
+    var unit: String
+
+    /// What is wrong with a quantity.
+    struct Fault: Error {
+        var message: String
+        var suggestion: String?
+    }
+
+    /// Reads digits, at most one point, and a unit behind optional spaces; `nil` for anything else.
+    init?(_ text: String) {
+        let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        guard digits.first?.isNumber == true, digits.last?.isNumber == true, digits.count <= 18,
+            let number = Double(digits)
+        else { return nil }
+        self.number = number
+        unit = String(text[digits.endIndex...].drop { $0 == " " })
+    }
+
+    /// A kind of quantity with the units it may be written in; the first is the example's.
+    struct Kind {
+        var article: String
+        var units: [(name: String, factor: Double)]
+        /// Spellings that people bring from elsewhere.
+        var strays: [String: String] = [:]
+
+        static let rate = Kind(
+            article: "a rate",
+            units: [("Mbit/s", 1e6), ("kbit/s", 1e3), ("bit/s", 1), ("Gbit/s", 1e9)],
+            strays: [
+                "mbit": "Mbit/s", "mbps": "Mbit/s", "mb/s": "Mbit/s", "kbit": "kbit/s",
+                "kbps": "kbit/s", "gbit": "Gbit/s", "gbps": "Gbit/s", "bps": "bit/s",
+                "mbit/s": "Mbit/s", "kbit/s": "kbit/s", "gbit/s": "Gbit/s", "bit": "bit/s",
+            ])
+        static let time = Kind(
+            article: "a time", units: [("ms", 1e6), ("us", 1e3), ("s", 1e9), ("ns", 1)],
+            strays: ["msec": "ms", "sec": "s", "usec": "us", "µs": "us", "μs": "us"])
+        static let share = Kind(article: "a share", units: [("%", 0.01)])
+        static let queue = Kind(
+            article: "a queue",
+            units: [
+                ("ms", 1e6), ("us", 1e3), ("s", 1e9), ("packets", 1), ("packet", 1), ("B", 1),
+                ("kB", 1e3), ("MB", 1e6), ("KiB", 1024), ("MiB", 1_048_576), ("BDP", 1),
+            ],
+            strays: [
+                "pkts": "packets", "pkt": "packets", "p": "packets", "bdp": "BDP",
+                "bytes": "B", "kb": "kB", "mb": "MB", "msec": "ms",
+            ])
+
+        /// Reads a text as this kind; the number comes in the unit whose factor is 1.
+        func read(_ text: String) throws(Fault) -> Quantity {
+            let names = units.map(\.name).filter { $0 != "packet" }
+            let list = names.dropLast().joined(separator: ", ")
+            let choice = names.count > 1 ? "\(list) or \(names.last ?? "")" : names.first ?? ""
+            guard let quantity = Quantity(text) else {
+                throw Fault(
+                    message: "'\(text)' is not \(article): write a number and \(choice)")
+            }
+            if let unit = units.first(where: { $0.name == quantity.unit }) {
+                var result = quantity
+                result.number *= unit.factor
+                return result
+            }
+            let number = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+            guard !quantity.unit.isEmpty else {
+                throw Fault(
+                    message: "\(article) needs a unit: \(choice)",
+                    suggestion: units.first.map { "\(number) \($0.name)" })
+            }
+            let better =
+                strays[quantity.unit.lowercased()]
+                ?? Spelling.closest(to: quantity.unit, among: names)
+            throw Fault(
+                message: "unknown unit '\(quantity.unit)': \(article) is written in \(choice)",
+                suggestion: better.map { "\(number) \($0)" })
+        }
+    }
+}
+
+/// Finds what somebody probably meant.
+enum Spelling {
+    /// The name with the smallest edit distance, if that is small for its length.
+    static func closest(to word: String, among names: [String]) -> String? {
+        // Long nonsense has no neighbour, and the distance costs its square.
+        guard word.count <= 40 else { return nil }
+        let ranked = names.map { ($0, distance(word.lowercased(), $0.lowercased())) }
+        guard let best = ranked.min(by: { $0.1 < $1.1 }) else { return nil }
+        return best.1 <= max(1, min(word.count, best.0.count) / 3) ? best.0 : nil
+    }
+
+    private static func distance(_ first: String, _ second: String) -> Int {
+        let second = Array(second)
+        var row = Array(0...second.count)
+        for (i, left) in first.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, right) in second.enumerated() {
+                let cost = left == right ? diagonal : 1 + min(diagonal, row[j], row[j + 1])
+                diagonal = row[j + 1]
+                row[j + 1] = cost
+            }
+        }
+        return row[second.count]
+    }
+}

@@ -1,0 +1,145 @@
+internal import LinkModel
+internal import NetworkPrimitives
+internal import Yams
+
+extension Topology {
+    /// Reads and checks a testbed file.
+    ///
+    /// - Parameters:
+    ///   - text: Its content, YAML 1.1 as libyaml reads it.
+    ///   - file: Its name for error messages.
+    package init(parsing text: String, file: String) throws(TopologyError) {
+        var reader = try FieldReader(
+            try Self.compose(text, file: file), file: file, prefix: "")
+        let name = try reader.requiredText("name")
+        guard Self.isName(name) else {
+            throw reader.error(
+                "name", "a name is made of up to 40 lower-case letters, digits and hyphens")
+        }
+        let description = try reader.text("description") ?? ""
+        guard let entries = try reader.list("paths") else {
+            throw reader.error("paths", "is missing")
+        }
+        guard (1...16).contains(entries.count) else {
+            throw reader.error("paths", "must list 1 to 16 paths")
+        }
+        guard var serverFields = try reader.mapping("server") else {
+            throw reader.error("server", "is missing")
+        }
+        try reader.finish()
+        var checker = ConsistencyChecker()
+        let server = try ServerLink(&serverFields, &checker)
+        var paths: [Path] = []
+        for var entry in entries { paths.append(try Path(&entry, &checker)) }
+        self.init(name: name, description: description, paths: paths, server: server)
+    }
+
+    /// More than any testbed needs, and little enough for every parser.
+    private static let longest = 65_536
+
+    private static func compose(_ text: String, file: String) throws(TopologyError) -> Node {
+        guard text.utf8.count <= longest else {
+            throw TopologyError(file: file, message: "is longer than \(longest) octets")
+        }
+        // Aliases of aliases grow without end when they are compared.
+        guard text.utf8.count(where: { $0 == UInt8(ascii: "*") }) <= 16 else {
+            throw TopologyError(file: file, message: "has more than 16 aliases ('*')")
+        }
+        do {
+            guard let node = try Yams.compose(yaml: text) else {
+                throw TopologyError(file: file, message: "is empty")
+            }
+            return node
+        } catch let error as TopologyError {
+            throw error
+        } catch let error as YamlError {
+            throw TopologyError(error, file: file)
+        } catch {
+            throw TopologyError(file: file, message: "is no YAML")
+        }
+    }
+
+    static func isName(_ text: String) -> Bool {
+        (1...40).contains(text.utf8.count)
+            && text.utf8.allSatisfy { octet in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(octet)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(octet)
+                    || octet == UInt8(ascii: "-")
+            } && text.first != "-" && text.last != "-"
+    }
+}
+
+extension TopologyError {
+    init(_ error: YamlError, file: String) {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            self.init(
+                file: file, line: mark.line, column: mark.column, message: "no YAML: \(problem)")
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            // The key is printed as Yams prints nodes; its text stands in quotes or not at all.
+            let key = duplicates.min() ?? ""
+            let isPlain = Topology.isName(key)
+            self.init(
+                file: file, line: context.mark.line, column: context.mark.column,
+                message: "a key stands twice" + (isPlain ? ": '\(key)'" : ""))
+        case .reader(let problem, _, _, _):
+            self.init(file: file, message: "no YAML: \(problem)")
+        case .no, .memory, .writer, .emitter, .representer, .dataCouldNotBeDecoded:
+            self.init(file: file, message: "is no YAML")
+        }
+    }
+}
+
+extension Path {
+    init(
+        _ fields: inout FieldReader, _ checker: inout ConsistencyChecker
+    ) throws(TopologyError) {
+        let name = try fields.requiredText("name")
+        guard Topology.isName(name) else {
+            throw fields.error(
+                "name", "a name is made of up to 40 lower-case letters, digits and hyphens")
+        }
+        let interface = try fields.text("interface") ?? "\(name)0"
+        // The ends of the link carry the name with "-c" or "-r" behind it.
+        try checker.takeInterface(interface, "interface", fields, longest: 13)
+        try checker.takeName(name, fields)
+        let subnet = try checker.takeSubnet(&fields, host: "client")
+        let mtu = try fields.mtu()
+        let profiles = try LinkProfileReader.read(&fields, mtu: mtu)
+        try fields.finish()
+        self.init(
+            name: name, interface: interface, clientAddress: subnet.host,
+            routerAddress: subnet.router, prefixLength: subnet.prefixLength, mtu: mtu,
+            up: profiles.up, down: profiles.down)
+    }
+}
+
+extension ServerLink {
+    init(
+        _ fields: inout FieldReader, _ checker: inout ConsistencyChecker
+    ) throws(TopologyError) {
+        let interface = try fields.text("interface") ?? "eth0"
+        guard ConsistencyChecker.isInterface(interface, longest: 15) else {
+            try checker.refuseInterface(interface, "interface", fields, longest: 15)
+        }
+        let routerInterface = try fields.text("router-interface") ?? "server0"
+        try checker.takeInterface(routerInterface, "router-interface", fields, longest: 15)
+        let subnet = try checker.takeSubnet(&fields, host: "address")
+        let mtu = try fields.mtu()
+        let ideal = "the link to the server is ideal: it has no rate, delay or loss"
+        try fields.finish(
+            foreign: Dictionary(
+                uniqueKeysWithValues: LinkProfileReader.keys.map { ($0, ideal) }))
+        self.init(
+            interface: interface, routerInterface: routerInterface, address: subnet.host,
+            routerAddress: subnet.router, prefixLength: subnet.prefixLength, mtu: mtu)
+    }
+}
+
+extension FieldReader {
+    mutating func mtu() throws(TopologyError) -> Int {
+        // RFC 791 asks every host for 576; beyond 9000 no Ethernet goes.
+        try integer("mtu", in: 576...9000) ?? 1500
+    }
+}

@@ -1,0 +1,83 @@
+package import LinkModel
+package import NetworkPrimitives
+
+/// The shape of a testbed: a client with one access link per path, a router, a server. What happens
+/// in it (workload, breaks) is not its business.
+///
+///     client wifi0 --- link --- wifi0 router server0 --- eth0 server
+///            lte0  --- link --- lte0
+package struct Topology: Hashable, Sendable {
+    package var name: String
+    package var description: String
+    /// In the order of the file: a handover leaves the first for the second.
+    package var paths: [Path]
+    package var server: ServerLink
+
+    package init(name: String, description: String = "", paths: [Path], server: ServerLink) {
+        self.name = name
+        self.description = description
+        self.paths = paths
+        self.server = server
+    }
+
+    /// The position of the path of this name.
+    package func path(named name: String) -> Int? { paths.firstIndex { $0.name == name } }
+}
+
+/// One access link: from an interface of the client to one of the router.
+package struct Path: Hashable, Sendable {
+    package var name: String
+    /// The interface's name at the client and at the router.
+    package var interface: String
+    package var clientAddress: IPAddress
+    package var routerAddress: IPAddress
+    /// Bits of the network that both addresses lie in.
+    package var prefixLength: Int
+    package var mtu: Int
+    /// From the client to the router.
+    package var up: LinkProfile
+    /// From the router to the client.
+    package var down: LinkProfile
+
+    package init(
+        name: String, interface: String, clientAddress: IPAddress, routerAddress: IPAddress,
+        prefixLength: Int, mtu: Int = 1500, up: LinkProfile, down: LinkProfile
+    ) {
+        self.name = name
+        self.interface = interface
+        self.clientAddress = clientAddress
+        self.routerAddress = routerAddress
+        self.prefixLength = prefixLength
+        self.mtu = mtu
+        self.up = up
+        self.down = down
+    }
+
+    /// Propagation there and back, without serialisation and queues.
+    package var roundTripTime: Duration { up.oneWayDelay + down.oneWayDelay }
+}
+
+/// The link between router and server: ideal, nothing is emulated on it.
+package struct ServerLink: Hashable, Sendable {
+    /// The server's interface.
+    package var interface: String
+    /// The router's interface.
+    package var routerInterface: String
+    /// The server's address.
+    package var address: IPAddress
+    package var routerAddress: IPAddress
+    package var prefixLength: Int
+    package var mtu: Int
+
+    package init(
+        interface: String = "eth0", routerInterface: String = "server0", address: IPAddress,
+        routerAddress: IPAddress, prefixLength: Int, mtu: Int = 1500
+    ) {
+        self.interface = interface
+        self.routerInterface = routerInterface
+        self.address = address
+        self.routerAddress = routerAddress
+        self.prefixLength = prefixLength
+        self.mtu = mtu
+    }
+}

@@ -1,0 +1,128 @@
+import LinkModel
+import LinuxSystem
+import NetworkPrimitives
+import Testbed
+import Testing
+import Topology
+
+extension NamespaceSuites {
+    @Suite("The relay", .serialized)
+    struct RelayTests {
+        /// One path with these directions.
+        private func testbed(up: LinkProfile, down: LinkProfile) throws -> TestbedController {
+            var topology = try TestPrograms.topology("wifi-lte")
+            topology.paths.removeLast()
+            topology.paths[0].up = up
+            topology.paths[0].down = down
+            return try TestPrograms.testbed(topology)
+        }
+
+        private static let ideal = LinkProfile(rate: nil, oneWayDelay: .zero)
+
+        @Test("a queue takes so many packets and no more; the rate is the rate")
+        func queueLimit() throws {
+            // A datagram of 958 octets is a frame of 1000: 80 ms each.
+            var thin = LinkProfile(
+                rate: BitRate(bitsPerSecond: 100_000), oneWayDelay: .milliseconds(1))
+            thin.queue = .packets(4)
+            let testbed = try testbed(up: thin, down: Self.ideal)
+            defer { testbed.tearDown() }
+            let pair = try DatagramPair(testbed, path: 0)
+            let start = MonotonicClock.now()
+            for number in UInt8(1)...12 { pair.sendUp(number, count: 958) }
+            // One on the line and four behind it.
+            var arrived: [UInt8] = []
+            for _ in 0..<5 { arrived += [try pair.server.receive(within: .seconds(2)) ?? 0] }
+            let time = MonotonicClock.now() - start
+            #expect(arrived == [1, 2, 3, 4, 5])
+            #expect(time > .milliseconds(400) && time < .milliseconds(450), "\(time)")
+            #expect(try pair.server.receive(within: .milliseconds(200)) == nil)
+            #expect(try testbed.linkStatistics()[0].up.queueDrops == 7)
+        }
+
+        @Test("duplication, corruption, loss and reordering are carried out")
+        func impairments() throws {
+            var doubling = Self.ideal
+            doubling.duplication = 1
+            var corrupting = LinkProfile(rate: nil, oneWayDelay: .zero)
+            corrupting.corruption = 1
+            let first = try testbed(up: doubling, down: corrupting)
+            var pair = try DatagramPair(first, path: 0)
+            pair.sendUp(7)
+            #expect(try pair.server.drain(silence: .milliseconds(100)) == [7, 7])
+            // Checksums are real: what is broken does not reach the application, unless it was the
+            // Ethernet header, a tenth of the frame.
+            for number in UInt8(0)..<50 { pair.sendDown(number) }
+            #expect(try pair.client.drain(silence: .milliseconds(100)).count < 15)
+            #expect(try first.linkStatistics()[0].down.delivered == 50)
+            first.tearDown()
+
+            var losing = Self.ideal
+            losing.loss = .bernoulli(0.5)
+            var jittering = LinkProfile(rate: nil, oneWayDelay: .milliseconds(20))
+            jittering.jitter = .milliseconds(20)
+            jittering.reorders = true
+            let second = try testbed(up: losing, down: jittering)
+            defer { second.tearDown() }
+            pair = try DatagramPair(second, path: 0)
+            for number in UInt8(0)..<200 { pair.sendUp(number) }
+            let arrived = try pair.server.drain(silence: .milliseconds(100))
+            // Five standard deviations; the seed is fixed anyway.
+            #expect((65...135).contains(arrived.count), "\(arrived.count)")
+            for number in UInt8(0)..<50 { pair.sendDown(number) }
+            let shuffled = try pair.client.drain(silence: .milliseconds(150))
+            #expect(shuffled.sorted() == Array(0..<50))
+            #expect(shuffled != shuffled.sorted())
+        }
+
+        @Test("a frame that stands for several packets is refused on a slow link")
+        func superPackets() throws {
+            let testbed = try testbed(
+                up: LinkProfile(
+                    rate: BitRate(bitsPerSecond: 50_000_000), oneWayDelay: .milliseconds(1)),
+                down: Self.ideal)
+            defer { testbed.tearDown() }
+            // Somebody switches the offloads on again and sends a large datagram's worth of TCP.
+            try NamespaceThread.run(in: testbed.namespace(.client)) {
+                try InterfaceOffloads.set(
+                    [
+                        .transmitChecksum, .scatterGather, .tcpSegmentation, .genericSegmentation,
+                    ], on: "wifi0")
+            }
+            let sink = try TCPSink(in: testbed.namespace(.server), port: 5_001)
+            let sender = try ChildProcess(
+                "bash", ["-c", "head -c 300000 /dev/zero > /dev/tcp/10.0.9.1/5001"],
+                in: testbed.namespace(.client))
+            defer { sender.terminate() }
+            // TCP falls back to single segments for what it retransmits, so it gets through slowly.
+            #expect(try sink.receive(atLeast: 1_000, within: .seconds(10)) >= 1_000)
+            #expect(try #require(try testbed.linkStatistics()[0].up.refused) > 0)
+        }
+
+        @Test("ends with the process that started it, and the testbed says so")
+        func death() throws {
+            let testbed = try testbed(up: Self.ideal, down: Self.ideal)
+            defer { testbed.tearDown() }
+            let pids = TestPrograms.processes(in: testbed.namespace(.links))
+            #expect(pids.count == 1)
+            for pid in pids { TestPrograms.kill(pid) }
+            #expect(throws: TestbedError.self) { try testbed.cut(0) }
+            #expect(testbed.tearDown() == [])
+            #expect(TestPrograms.leftovers() == [])
+        }
+
+        @Test("without its program the testbed is not built, and nothing stays")
+        func missingProgram() throws {
+            let topology = try TestPrograms.topology("wifi-lte")
+            #expect(throws: TestbedError.self) {
+                try TestbedController.build(
+                    topology, emulation: .relay, program: "/nonexistent/mptcpctl")
+            }
+            // It starts, but is no relay.
+            #expect(throws: TestbedError.self) {
+                try TestbedController.build(topology, emulation: .relay, program: "/bin/true")
+            }
+            #expect(TestPrograms.leftovers() == [])
+        }
+    }
+}

@@ -1,0 +1,249 @@
+import Testing
+import Topology
+
+/// What a wrong file is told: place, field, message, suggestion.
+@Suite("Wrong testbed files")
+struct TopologyErrorTests {
+    private func expect(
+        _ text: TestbedText, field: String, message: String, suggestion: String? = nil,
+        line: Int? = nil, column: Int? = nil, location: SourceLocation = #_sourceLocation
+    ) {
+        guard let error = text.failure() else {
+            Issue.record("no error", sourceLocation: location)
+            return
+        }
+        #expect(error.file == "test.yaml", sourceLocation: location)
+        #expect(error.field == field, sourceLocation: location)
+        #expect(
+            error.message.contains(message), "\(error.message)", sourceLocation: location)
+        #expect(error.suggestion == suggestion, sourceLocation: location)
+        #expect(error.line != nil, sourceLocation: location)
+        if let line { #expect(error.line == line, sourceLocation: location) }
+        if let column { #expect(error.column == column, sourceLocation: location) }
+    }
+
+    @Test("an error prints as file, line, column, field, message and suggestion")
+    func description() {
+        let error = TestbedText(link: "rate: 50 Mbps\nrtt: 20 ms").failure()
+        #expect(
+            error?.description
+                == "test.yaml:6:11: paths[0].rate: unknown unit 'Mbps': a rate is written in "
+                + "Mbit/s, kbit/s, bit/s or Gbit/s (try '50 Mbit/s')")
+    }
+
+    @Test("unknown keys, with what was meant")
+    func unknownKeys() {
+        expect(
+            TestbedText(head: "name: test\nservers: x"), field: "servers",
+            message: "unknown key", suggestion: "server", line: 2, column: 1)
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nrtt: 1 ms\nque: 5 ms"), field: "paths[0].que",
+            message: "unknown key", suggestion: nil, line: 8, column: 5)
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nrtt: 1 ms\nqueeu: 5 ms"),
+            field: "paths[0].queeu", message: "unknown key", suggestion: nil)
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nrtt: 1 ms\njiter: 5 ms"),
+            field: "paths[0].jiter", message: "unknown key", suggestion: "jitter")
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nrtt: 1 ms\nup: { lost: 1 % }"),
+            field: "paths[0].up.lost", message: "unknown key", suggestion: "loss")
+        expect(
+            TestbedText(server: "address: 10.0.9.1/24\nrouter: 10.0.9.254\nrate: 1 Mbit/s"),
+            field: "server.rate", message: "the link to the server is ideal")
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\ndelay: 1 ms\nup: { rtt: 2 ms }"),
+            field: "paths[0].up.rtt", message: "here stands 'delay'")
+    }
+
+    @Test("missing fields")
+    func missing() {
+        expect(TestbedText(head: "description: x"), field: "name", message: "is missing")
+        expect(
+            TestbedText(path: "name: wifi\nrouter: 10.0.1.1"), field: "paths[0].client",
+            message: "is missing", line: 3, column: 5)
+        expect(TestbedText(link: "rtt: 20 ms"), field: "paths[0].rate", message: "is missing")
+        expect(TestbedText(link: "rate: 1 Mbit/s"), field: "paths[0].rtt", message: "is missing")
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nup: { delay: 1 ms }"), field: "paths[0].rtt",
+            message: "is missing")
+        expect(
+            TestbedText(server: "address: 10.0.9.1/24"), field: "server.router",
+            message: "is missing")
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nrtt: 1 ms\nloss: { good-to-bad: 1 % }"),
+            field: "paths[0].loss.bad-to-good", message: "is missing")
+        expect(TestbedText(link: "rate:\nrtt: 1 ms"), field: "paths[0].rate", message: "missing")
+    }
+
+    @Test("wrong units and numbers")
+    func units() {
+        expect(
+            TestbedText(link: "rate: 50\nrtt: 20 ms"), field: "paths[0].rate",
+            message: "a rate needs a unit", suggestion: "50 Mbit/s", line: 6, column: 11)
+        expect(
+            TestbedText(link: "rate: fast\nrtt: 20 ms"), field: "paths[0].rate",
+            message: "'fast' is not a rate")
+        expect(
+            TestbedText(link: "rate: -1 Mbit/s\nrtt: 20 ms"), field: "paths[0].rate",
+            message: "is not a rate")
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nrtt: 20 msec"), field: "paths[0].rtt",
+            message: "unknown unit 'msec'", suggestion: "20 ms")
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nrtt: 20 ms\nloss: 0.5"), field: "paths[0].loss",
+            message: "needs a unit", suggestion: "0.5 %")
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nrtt: 20 ms\nqueue: 64 pkts"),
+            field: "paths[0].queue", message: "unknown unit", suggestion: "64 packets")
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nrtt: 20 ms\nreorder: maybe"),
+            field: "paths[0].reorder", message: "neither true nor false")
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nrtt: 20 ms\nmtu: 1.5k"),
+            field: "paths[0].mtu", message: "no whole number")
+    }
+
+    @Test("absurd values")
+    func bounds() {
+        let rtt = "\nrtt: 20 ms"
+        for rate in ["99 bit/s", "101 Gbit/s", "999999999999999999 Gbit/s", "0 Mbit/s"] {
+            expect(
+                TestbedText(link: "rate: \(rate)\(rtt)"), field: "paths[0].rate",
+                message: "between 100 bit/s and 100 Gbit/s")
+        }
+        let rate = "rate: 1 Mbit/s\n"
+        expect(
+            TestbedText(link: "\(rate)rtt: 121 s"), field: "paths[0].rtt",
+            message: "between 0 s and 120 s")
+        expect(
+            TestbedText(link: "\(rate)rtt: 99999999999999999 s"), field: "paths[0].rtt",
+            message: "absurdly")
+        expect(
+            TestbedText(link: "\(rate)rtt: 20 ms\nloss: 101 %"), field: "paths[0].loss",
+            message: "between 0 % and 100 %")
+        for mtu in [575, 9001, -1] {
+            expect(
+                TestbedText(link: "\(rate)rtt: 20 ms\nmtu: \(mtu)"), field: "paths[0].mtu",
+                message: "between 576 and 9000")
+        }
+        for queue in ["0 packets", "1.5 packets", "0 ms", "601 s", "1 B", "0 BDP", "101 BDP"] {
+            expect(
+                TestbedText(link: "\(rate)rtt: 20 ms\nqueue: \(queue)"),
+                field: "paths[0].queue", message: "must")
+        }
+        expect(
+            TestbedText(link: "\(rate)rtt: 20 ms\njitter: 11 ms"), field: "paths[0].jitter",
+            message: "greater than the delay")
+        expect(
+            TestbedText(link: "\(rate)rtt: 20 ms\nreorder: true"), field: "paths[0].reorder",
+            message: "needs 'jitter'")
+        expect(
+            TestbedText(link: "rate: unlimited\nrtt: 20 ms\nqueue: 1 BDP"),
+            field: "paths[0].queue", message: "no queue")
+        expect(
+            TestbedText(link: "\(rate)rtt: 20 ms\ndelay: 10 ms"), field: "paths[0].rtt",
+            message: "say the same")
+    }
+
+    private func path(_ name: String, _ rest: String) -> String {
+        "  - { name: \(name), \(rest), rate: 1 Mbit/s, rtt: 1 ms }"
+    }
+
+    @Test("what meets and must not")
+    func collisions() {
+        expect(
+            TestbedText(more: path("wifi", "interface: b0, client: 10.0.2.2/24, router: 10.0.2.1")),
+            field: "paths[1].name", message: "another path has the name")
+        expect(
+            TestbedText(
+                more: path("lte", "interface: wifi0, client: 10.0.2.2/24, router: 10.0.2.1")),
+            field: "paths[1].interface", message: "has an interface 'wifi0' already")
+        expect(
+            TestbedText(
+                more: path("lte", "interface: server0, client: 10.0.2.2/24, router: 10.0.2.1")),
+            field: "paths[1].interface", message: "has an interface 'server0' already")
+        expect(
+            TestbedText(more: path("lte", "client: 10.0.1.130/25, router: 10.0.1.129")),
+            field: "paths[1].client",
+            message: "10.0.1.128/25 overlaps 10.0.1.0/24 of paths[0].client")
+        expect(
+            TestbedText(server: "address: 10.0.1.9/24\nrouter: 10.0.1.254"),
+            field: "paths[0].client", message: "overlaps")
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nrtt: 20 ms\nrate: 2 Mbit/s"), field: "",
+            message: "stands twice")
+    }
+
+    @Test("addresses")
+    func addresses() {
+        func path(_ client: String, _ router: String) -> TestbedText {
+            TestbedText(path: "name: wifi\nclient: \(client)\nrouter: \(router)")
+        }
+        expect(
+            path("10.0.1.2", "10.0.1.1"), field: "paths[0].client",
+            message: "comes with its prefix length", suggestion: "10.0.1.2/24")
+        expect(
+            path("10.0.1.2/24", "10.0.2.1"), field: "paths[0].router",
+            message: "10.0.2.1 lies outside 10.0.1.0/24")
+        expect(
+            path("10.0.1.2/24", "10.0.1.2"), field: "paths[0].router", message: "same address")
+        expect(
+            path("10.0.1.0/24", "10.0.1.1"), field: "paths[0].client", message: "network's own")
+        expect(
+            path("10.0.1.2/24", "10.0.1.255"), field: "paths[0].router", message: "broadcast")
+        expect(
+            path("10.0.1/24", "10.0.1.1"), field: "paths[0].client", message: "no IP address")
+        expect(
+            path("10.0.1.2/31", "10.0.1.1"), field: "paths[0].client",
+            message: "between 8 and 30")
+        expect(
+            path("127.0.0.2/24", "127.0.0.1"), field: "paths[0].client", message: "cannot be")
+        expect(
+            path("224.0.1.2/24", "224.0.1.1"), field: "paths[0].client", message: "cannot be")
+        expect(
+            path("fd00::2/64", "fd00::1"), field: "paths[0].client", message: "IPv6")
+    }
+
+    @Test("names of testbeds, paths and interfaces")
+    func names() {
+        expect(TestbedText(head: "name: A B"), field: "name", message: "lower-case")
+        expect(TestbedText(head: "name: -a"), field: "name", message: "lower-case")
+        func interface(_ name: String) -> TestbedText {
+            TestbedText(
+                path: "name: wifi\ninterface: '\(name)'\nclient: 10.0.1.2/24\nrouter: 10.0.1.1")
+        }
+        expect(
+            interface("abcdefghijklmn"), field: "paths[0].interface",
+            message: "more than 13 characters")
+        #expect(interface("abcdefghijklm").failure() == nil)
+        for name in ["lo", "0wifi", "a/b", "a b", "ü0", "all"] {
+            expect(interface(name), field: "paths[0].interface", message: "is no name for")
+        }
+        expect(
+            TestbedText(
+                server: "interface: abcdefghijklmnop\naddress: 10.0.9.1/24\nrouter: 10.0.9.2"),
+            field: "server.interface", message: "more than 15 characters")
+    }
+
+    @Test("what is no testbed file at all")
+    func shape() {
+        func failure(_ text: String) -> String? {
+            do {
+                _ = try Topology(parsing: text, file: "f")
+                return nil
+            } catch {
+                return error.description
+            }
+        }
+        #expect(failure("") == "f: is empty")
+        #expect(failure("- a")?.hasPrefix("f:1:1: a testbed file is a list of fields") == true)
+        #expect(failure("name: [")?.contains("no YAML") == true)
+        #expect(failure("name: x\npaths: y\nserver: z")?.contains("must stand a list") == true)
+        #expect(failure("name: x\npaths: []\nserver: {}")?.contains("1 to 16 paths") == true)
+        #expect(failure("name: x\npaths: [a]\nserver: {}")?.contains("key: value") == true)
+        #expect(failure("? [a]\n: b")?.contains("a key must be a word") == true)
+        #expect(failure("name: {a: b}\n")?.contains("single value") == true)
+        #expect(failure(String(repeating: "x", count: 70_000))?.contains("longer than") == true)
+    }
+}
