@@ -1,0 +1,34 @@
+package import LinuxSystem
+
+/// `net.mptcp.*` of the calling thread's namespace (kernel-peer.md, 16).
+package enum KernelSetting: String, Hashable, Sendable, CaseIterable {
+    case isEnabled = "enabled"
+    case addressTimeout = "add_addr_timeout"
+    case allowsJoinToInitialAddress = "allow_join_initial_addr_port"
+    case blackholeTimeout = "blackhole_timeout"
+    case usesChecksum = "checksum_enabled"
+    case closeTimeout = "close_timeout"
+    case pathManager = "path_manager"
+    case scheduler
+    case staleLossCount = "stale_loss_cnt"
+    case synRetransmissionsBeforeFallback = "syn_retrans_before_tcp_fallback"
+
+    /// `net.mptcp.enabled`
+    package var name: String { "net.mptcp.\(rawValue)" }
+
+    /// `sysctl -n NAME`
+    package func value() throws(SystemError) -> String { try SysctlFile(name).read() }
+
+    /// `sysctl -w NAME=VALUE`
+    package func set(_ value: String) throws(SystemError) { try SysctlFile(name).write(value) }
+
+    /// Every setting that this kernel has, for the report of a failed run.
+    package static func all() -> [(name: String, value: String)] {
+        allCases.compactMap { setting in
+            (try? setting.value()).map { (setting.name, $0) }
+        }
+    }
+
+    /// Whether this kernel has MPTCP and allows it here.
+    package static var isMPTCPAvailable: Bool { (try? isEnabled.value()) == "1" }
+}

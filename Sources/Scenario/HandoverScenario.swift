@@ -1,0 +1,284 @@
+internal import NetworkPrimitives
+
+/// When the new path is there.
+package enum HandoverMode: String, Hashable, Sendable, CaseIterable {
+    /// It comes up only after the old one broke.
+    case breakBeforeMake = "break-before-make"
+    /// It is up from the start.
+    case makeBeforeBreak = "make-before-break"
+}
+
+/// How the old path ends.
+package enum BreakKind: String, Hashable, Sendable, CaseIterable {
+    /// The interface goes down, and the endpoint is told.
+    case linkDown = "link-down"
+    /// Everything on the path is dropped, and nobody is told.
+    case silent
+    /// The path manager is told to give the address up; the path still delivers.
+    case addressRemoved = "address-removed"
+}
+
+/// What a joining subflow may carry when.
+package enum JoinVariant: String, Hashable, Sendable, CaseIterable {
+    /// Data after the fourth ACK.
+    case standard
+    /// Data right behind the third ACK.
+    case earlyData = "early-data"
+    /// Data in the SYN.
+    case synData = "syn-data"
+}
+
+/// Whose stack an endpoint is.
+package enum EndpointKind: String, Hashable, Sendable, CaseIterable {
+    case swift
+    case kernel
+}
+
+/// Where an experiment runs.
+package enum Backend: String, Hashable, Sendable, CaseIterable {
+    case auto
+    case namespaces = "netns"
+    case simulation
+}
+
+/// What delays and loses packets.
+package enum LinkEmulation: String, Hashable, Sendable, CaseIterable {
+    case auto
+    case netem
+    case relay
+    /// The simulation's links. Not an option: what a result says.
+    case model
+}
+
+/// When which path is used. The names are those of the stack's `SwitchPolicy`.
+package enum PathPolicy: String, Hashable, Sendable, CaseIterable {
+    case singlePath = "single-path"
+    case backup
+    case full
+}
+
+/// The names of the stack's schedulers.
+package enum SchedulerName: String, Hashable, Sendable, CaseIterable {
+    case lowestRTT = "lowest-rtt"
+}
+
+/// Congestion control of both ends.
+package enum CongestionControlName: String, Hashable, Sendable, CaseIterable {
+    case cubic
+    case reno
+    /// Kernel endpoints only.
+    case bbr
+}
+
+/// Which captures are kept.
+package enum CaptureChoice: String, Hashable, Sendable, CaseIterable {
+    case all
+    case failed
+    case none
+}
+
+/// What the kernel's path manager is told.
+package enum KernelPathManagement: String, Hashable, Sendable, CaseIterable {
+    /// Nothing.
+    case asIs = "as-is"
+    /// At `t0` the endpoint of the old path is deleted.
+    case endpointDelete = "endpoint-delete"
+}
+
+/// A handover experiment: everything `mptcpctl handover` can be told about what happens.
+package struct HandoverScenario: Hashable, Sendable {
+    /// Name or path of the topology.
+    package var testbed = "wifi-lte"
+    package var backend = Backend.auto
+    package var linkEmulation = LinkEmulation.auto
+    package var mode = HandoverMode.breakBeforeMake
+    package var breakKind = BreakKind.linkDown
+    package var join = JoinVariant.standard
+    package var client = EndpointKind.swift
+    package var server = EndpointKind.swift
+    package var workloadKind = WorkloadKind.bulk
+    package var direction = Direction.upload
+    /// `--size` and `--interval`; `nil` is the default of the workload.
+    package var size: Int?
+    package var interval: Duration?
+    /// `--policy`; `nil` follows from the mode.
+    package var requestedPolicy: PathPolicy?
+    package var scheduler = SchedulerName.lowestRTT
+    package var congestionControl = CongestionControlName.cubic
+    package var runs = 5
+    package var seed: UInt64 = 1
+    /// Start of the workload to `t0`.
+    package var breakAt = Duration.milliseconds(1_500)
+    /// `t0` to the new path coming up (break-before-make).
+    package var makeAfter = Duration.milliseconds(200)
+    /// Length of the workload.
+    package var duration = Duration.seconds(4)
+    /// No break: the noise floor.
+    package var isNull = false
+    package var captures = CaptureChoice.all
+    /// `--snaplen`; `nil` is the default of the workload.
+    package var requestedSnapLength: Int?
+    package var kernelPathManagement = KernelPathManagement.asIs
+
+    package init() {}
+}
+
+// MARK: - What follows from the options
+
+extension HandoverScenario {
+    /// The policy in force.
+    package var policy: PathPolicy {
+        requestedPolicy ?? (mode == .breakBeforeMake ? .singlePath : .backup)
+    }
+
+    /// Octets of each packet that captures keep; 0 is all.
+    package var snapLength: Int { requestedSnapLength ?? (workloadKind == .bulk ? 200 : 0) }
+
+    /// The workload of the run with this seed.
+    package func workload(seed: UInt64) -> Workload {
+        Workload(
+            workloadKind, direction, size: size, interval: interval, duration: duration, seed: seed)
+    }
+
+    /// The seed of run `index`, which counts from 1. 48 bits, so that no reader of JSON rounds it.
+    package func runSeed(_ index: Int) -> UInt64 {
+        var generator = SeededGenerator(seed: seed)
+        var value = generator.next()
+        for _ in 1..<max(index, 1) { value = generator.next() }
+        return value >> 16
+    }
+
+    /// Whether something tells the client at `t0` that the old path is gone (whether its stack
+    /// listens is another matter: the kernel's does not).
+    package var isClientToldOfBreak: Bool { breakKind != .silent || toldByPathManager }
+
+    private var toldByPathManager: Bool {
+        client == .kernel && kernelPathManagement == .endpointDelete
+    }
+}
+
+// MARK: - Validation
+
+/// An option, or two that do not go together, and what to do about it.
+package struct ScenarioProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The command line option: `--duration`.
+    package var option: String
+    package var reason: String
+
+    package init(_ option: String, _ reason: String) {
+        self.option = option
+        self.reason = reason
+    }
+
+    package var description: String { "\(option): \(reason)" }
+}
+
+extension HandoverScenario {
+    /// Time after the last event in which a handover can be seen at all.
+    package static let leastRest = Duration.milliseconds(500)
+    /// Seeds lie below: a double holds every integer up to here.
+    package static let seedBound: UInt64 = 1 << 53
+    /// Join variants that this version has.
+    package static let availableJoins: Set<JoinVariant> = [.standard]
+
+    /// Everything that is wrong with the options, in their order; empty if the scenario can run.
+    package var problems: [ScenarioProblem] {
+        timingProblems + workloadProblems + endpointProblems + captureProblems
+    }
+
+    /// Throws the first problem.
+    package func validate() throws(ScenarioProblem) {
+        if let problem = problems.first { throw problem }
+    }
+
+    private var timingProblems: [ScenarioProblem] {
+        var result: [ScenarioProblem] = []
+        if runs < 1 { result.append(.init("--runs", "at least 1 run is needed")) }
+        if seed >= Self.seedBound {
+            result.append(
+                .init("--seed", "must be below 2^53, so that every reader of JSON keeps it whole"))
+        }
+        if breakAt <= .zero { result.append(.init("--break-at", "must be after the start")) }
+        if makeAfter < .zero {
+            result.append(
+                .init(
+                    "--make-after",
+                    "must not be negative; use --mode make-before-break for a path that is up before"
+                ))
+        }
+        let lastEvent = breakAt + (mode == .breakBeforeMake ? makeAfter : .zero)
+        if duration <= .zero {
+            result.append(.init("--duration", "must be positive"))
+        } else if !isNull, duration < lastEvent + Self.leastRest {
+            let least = (lastEvent + Self.leastRest).milliseconds
+            result.append(
+                .init(
+                    "--duration",
+                    "\(Int(duration.milliseconds)) ms ends too early: the last event comes at "
+                        + "\(Int(lastEvent.milliseconds)) ms; take at least \(Int(least)) ms"))
+        }
+        return result
+    }
+
+    private var workloadProblems: [ScenarioProblem] {
+        var result: [ScenarioProblem] = []
+        if let size, size <= 0 { result.append(.init("--size", "must be positive")) }
+        let workload = workload(seed: seed)
+        if size.map({ $0 > 0 }) ?? true, let problem = workload.problem {
+            result.append(.init(interval == nil ? "--size" : "--interval", problem))
+        }
+        if workloadKind == .bulk, interval != nil {
+            result.append(.init("--interval", "a bulk transfer has no interval"))
+        }
+        if workload.isPeriodic, !isNull, workload.interval > breakAt {
+            result.append(
+                .init(
+                    "--interval", "must be shorter than --break-at, which is locked to the records")
+            )
+        }
+        return result
+    }
+
+    private var endpointProblems: [ScenarioProblem] {
+        var result: [ScenarioProblem] = []
+        let hasKernel = client == .kernel || server == .kernel
+        if backend == .simulation, hasKernel {
+            let option = client == .kernel ? "--client" : "--server"
+            result.append(
+                .init(
+                    option, "the kernel's stack does not run in a simulation; use --backend netns"))
+        }
+        if backend == .simulation, linkEmulation != .auto, linkEmulation != .model {
+            result.append(.init("--link-emulation", "a simulation has its own links"))
+        }
+        if !Self.availableJoins.contains(join) {
+            result.append(.init("--join", "'\(join.rawValue)' is not in this version"))
+        }
+        if join != .standard, hasKernel {
+            result.append(.init("--join", "the kernel's stack knows 'standard' only"))
+        }
+        if congestionControl == .bbr, client != .kernel || server != .kernel {
+            result.append(
+                .init("--congestion-control", "'bbr' needs --client kernel and --server kernel"))
+        }
+        if kernelPathManagement != .asIs, !hasKernel {
+            result.append(.init("--kernel-pm", "neither --client nor --server is the kernel"))
+        }
+        return result
+    }
+
+    private var captureProblems: [ScenarioProblem] {
+        guard let length = requestedSnapLength, length != 0, length < Self.leastSnapLength else {
+            return []
+        }
+        return [
+            .init(
+                "--snaplen",
+                "headers with all options need \(Self.leastSnapLength) octets; 0 keeps whole packets"
+            )
+        ]
+    }
+
+    /// Ethernet with a VLAN tag, IPv6, TCP with 40 octets of options.
+    package static let leastSnapLength = 128
+}

@@ -1,0 +1,189 @@
+internal import NetworkPrimitives
+package import TraceAnalysis
+
+/// When the experiment did what in a run, on the captures' clock, in nanoseconds.
+package struct RunMoments: Hashable, Sendable {
+    /// The workload began.
+    package var start: Int64
+    /// The workload ended: no new data were made from here on.
+    package var end: Int64
+    /// `t0` as it was measured; `nil` without break.
+    package var breakTime: Int64?
+    /// The new path came up; `nil` if it was up from the start.
+    package var makeTime: Int64?
+
+    package init(start: Int64, end: Int64, breakTime: Int64?, makeTime: Int64?) {
+        self.start = start
+        self.end = end
+        self.breakTime = breakTime
+        self.makeTime = makeTime
+    }
+}
+
+/// The paths of the topology as a measurement must know them.
+package struct MeasuredPaths: Hashable, Sendable {
+    /// In the order of the topology.
+    package var all: [HandoverQuestion.Path]
+    /// Index of the path that breaks.
+    package var old: Int
+    /// Index of the path that takes over.
+    package var new: Int
+    package var newPath: NewPath
+    /// Counts for the limits of `address-removed`, where it still delivers.
+    package var oldPath: NewPath?
+
+    package init(
+        all: [HandoverQuestion.Path], old: Int, new: Int, newPath: NewPath, oldPath: NewPath? = nil
+    ) {
+        self.all = all
+        self.old = old
+        self.new = new
+        self.newPath = newPath
+        self.oldPath = oldPath
+    }
+}
+
+extension HandoverQuestion {
+    /// What a scenario asks of the captures of one of its runs.
+    package init(_ scenario: HandoverScenario, paths: MeasuredPaths, moments: RunMoments) {
+        self.init(
+            breakTime: scenario.isNull ? nil : moments.breakTime, makeTime: moments.makeTime,
+            direction: scenario.direction == .upload ? .upload : .download, paths: paths.all,
+            oldPath: paths.old, newPath: paths.new,
+            window: moments.start..<max(moments.start, moments.end))
+        joinPermission =
+            switch scenario.join {
+            case .standard: .fourthACK
+            case .earlyData: .thirdACK
+            case .synData: .syn
+            }
+        newPathRoundTrip = paths.newPath.roundTrip.wholeNanoseconds
+        if scenario.workloadKind == .bulk {
+            remainingGoodput = paths.newPath.way(scenario.direction).goodput
+        }
+    }
+}
+
+extension NewPath.Way {
+    /// Payload bits per second in full frames; `nil` without a rate.
+    fileprivate var goodput: Double? {
+        let share =
+            Double(HandoverLimits.fullFrame - HandoverLimits.frameOverhead)
+            / Double(HandoverLimits.fullFrame)
+        return rate.map { Double($0.bitsPerSecond) * share }
+    }
+}
+
+extension RunResult {
+    /// Takes every number of design/metrics.md from the report of the run's captures. What the report
+    /// does not tell gets its reason. Returns the measurement, for `CrossCheck`.
+    @discardableResult
+    package mutating func measure(
+        _ report: TraceReport, _ scenario: HandoverScenario, paths: MeasuredPaths,
+        moments: RunMoments
+    ) -> HandoverMeasurement? {
+        setRadioTime(scenario, paths, moments)
+        let question = HandoverQuestion(scenario, paths: paths, moments: moments)
+        guard let measurement = HandoverMeasurement(report, question) else {
+            let reason = "the captures hold no connection of the old path"
+            for metric in Metric.allCases { setUnknown(metric, because: reason) }
+            for milestone in Milestone.allCases { timeline.setUnknown(milestone, because: reason) }
+            pathShare = paths.all.map { PathNumber($0.name, .unknown(reason)) }
+            return nil
+        }
+        setTimeline(measurement.timeline, question)
+        setNumbers(measurement)
+        setLimits(scenario, paths, measurement)
+        pathShare = zip(paths.all, measurement.pathShare).map {
+            PathNumber($0.name, .value(Double($1)))
+        }
+        return measurement
+    }
+
+    private mutating func setTimeline(_ times: HandoverTimeline, _ question: HandoverQuestion) {
+        guard let zero = question.breakTime else {
+            for milestone in Milestone.allCases {
+                timeline.setUnknown(milestone, because: "no break (--null)")
+            }
+            return
+        }
+        let moments: [(Milestone, Known<Int64>)] = [
+            (.breakOldPath, .value(zero)),
+            (.make, Known(question.makeTime, orUnknown: "up from the start")),
+            (.ready, times.ready), (.detected, times.detected), (.joinSYN, times.joinSYN),
+            (.joinSYNACK, times.joinSYNACK), (.joinACK, times.joinACK),
+            (.joinFourthACK, times.joinFourthACK), (.firstReinjection, times.firstReinjection),
+            (.firstDataOnNewPath, times.firstDataOnNewPath),
+            (.firstDataACKOnNewPath, times.firstDataACKOnNewPath),
+            (.firstLackingByteArrived, times.firstLackingByteArrived),
+        ]
+        for (milestone, moment) in moments {
+            switch moment {
+            case .value(let time): timeline[milestone] = milliseconds(time - zero)
+            case .unknown(let reason): timeline.setUnknown(milestone, because: reason)
+            }
+        }
+    }
+
+    private mutating func setNumbers(_ measurement: HandoverMeasurement) {
+        let times: [(Metric, Known<Int64>)] = [
+            (.detection, measurement.detection), (.joinLatency, measurement.joinLatency),
+            (.joinFirstData, measurement.joinFirstData), (.resume, measurement.resume),
+            (.handover, measurement.handover), (.outage, measurement.outage),
+            (.steadyGap, measurement.steadyGap), (.resumeGoodput, measurement.resumeGoodput),
+        ]
+        for (metric, time) in times { set(metric, Measured(time.map(milliseconds))) }
+        set(.joinLatencyRTTs, Measured(measurement.joinLatencyRTTs))
+        let delays = measurement.reinjectionDelays
+        set(.firstReinjectionDelay, Measured(delays.map { $0.first / 1e6 }))
+        set(.medianReinjectionDelay, Measured(delays.map { $0.median / 1e6 }))
+        set(.lastReinjectionDelay, Measured(delays.map { $0.last / 1e6 }))
+        set(
+            .usefulReinjectedBytes, Measured(measurement.usefulReinjectedOctets.map { Double($0) }))
+        set(
+            .redundantReinjectedBytes,
+            Measured(measurement.redundantReinjectedOctets.map { Double($0) }))
+    }
+
+    private mutating func setLimits(
+        _ scenario: HandoverScenario, _ paths: MeasuredPaths, _ measurement: HandoverMeasurement
+    ) {
+        let limits = HandoverLimits(
+            scenario, newPath: paths.newPath, oldPath: paths.oldPath,
+            unacknowledgedBytes: measurement.unknownToSenderAtReady.value)
+        set(.limit, limits.limit)
+        set(.floor, limits.floor)
+    }
+
+    /// How long each interface was up between the start of the workload and its end. An interface of
+    /// a silent break, or one whose address was given up, stays up.
+    private mutating func setRadioTime(
+        _ scenario: HandoverScenario, _ paths: MeasuredPaths, _ moments: RunMoments
+    ) {
+        radioTime = paths.all.indices.map { index in
+            var up = moments.start
+            var down = moments.end
+            if index == paths.old, scenario.breakKind == .linkDown, let time = moments.breakTime {
+                down = time
+            }
+            if index == paths.new, scenario.mode == .breakBeforeMake {
+                guard let time = moments.makeTime else {
+                    return PathNumber(paths.all[index].name, .value(0))
+                }
+                up = max(up, time)
+            }
+            return PathNumber(paths.all[index].name, .value(milliseconds(max(0, down - up))))
+        }
+    }
+
+    private func milliseconds(_ nanoseconds: Int64) -> Double { Double(nanoseconds) / 1e6 }
+}
+
+extension Measured {
+    fileprivate init(_ known: Known<Double>) {
+        switch known {
+        case .value(let value): self = .value(value)
+        case .unknown(let reason): self = .unknown(reason)
+        }
+    }
+}

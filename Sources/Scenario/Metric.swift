@@ -1,0 +1,48 @@
+/// A number that a run yields (design/metrics.md). The raw value is its place in `results.json`,
+/// and its name in assertions.
+package enum Metric: String, Hashable, Sendable, CaseIterable {
+    case detection = "detection_ms"
+    case joinLatency = "join_latency_ms"
+    case joinFirstData = "join_first_data_ms"
+    case joinLatencyRTTs = "join_latency_rtts"
+    case firstReinjectionDelay = "reinjection_delay_ms.first"
+    case medianReinjectionDelay = "reinjection_delay_ms.median"
+    case lastReinjectionDelay = "reinjection_delay_ms.last"
+    case usefulReinjectedBytes = "reinjected_bytes.useful"
+    case redundantReinjectedBytes = "reinjected_bytes.redundant"
+    case resume = "resume_ms"
+    case limit = "limit_ms"
+    case floor = "floor_ms"
+    case handover = "handover_ms"
+    case outage = "outage_ms"
+    case steadyGap = "steady_gap_ms"
+    case resumeGoodput = "resume_goodput_ms"
+
+    /// The unit, for people.
+    package var unit: String {
+        switch self {
+        case .joinLatencyRTTs: "RTT"
+        case .usefulReinjectedBytes, .redundantReinjectedBytes: "B"
+        case .detection, .joinLatency, .joinFirstData, .firstReinjectionDelay,
+            .medianReinjectionDelay, .lastReinjectionDelay, .resume, .limit, .floor, .handover,
+            .outage, .steadyGap, .resumeGoodput:
+            "ms"
+        }
+    }
+}
+
+/// A moment of a run's time line, in milliseconds from `t0`.
+package enum Milestone: String, Hashable, Sendable, CaseIterable {
+    case breakOldPath = "break"
+    case make
+    case ready
+    case detected
+    case joinSYN = "join_syn"
+    case joinSYNACK = "join_synack"
+    case joinACK = "join_ack"
+    case joinFourthACK = "join_fourth_ack"
+    case firstReinjection = "first_reinjection"
+    case firstDataOnNewPath = "first_data_on_new_path"
+    case firstDataACKOnNewPath = "first_data_ack_on_new_path"
+    case firstLackingByteArrived = "first_lacking_byte_arrived"
+}

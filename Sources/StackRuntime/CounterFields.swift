@@ -1,0 +1,72 @@
+internal import HostStack
+internal import MPTCP
+internal import NetworkPrimitives
+internal import Scenario
+internal import TCP
+
+extension JSONValue.Member {
+    fileprivate init(_ name: String, count: Int) { self.init(name, .integer(Int64(count))) }
+}
+
+extension StackCounters {
+    /// The fields of the event `stack-counters`.
+    var fields: [JSONValue.Member] {
+        [
+            .init("packets_received", count: packetsReceived),
+            .init("packets_sent", count: packetsSent),
+            .init("malformed", count: malformed),
+            .init("checksum_errors", count: checksumErrors),
+            .init("resets_sent", count: resetsSent),
+            .init("joins_without_token", count: joinsWithoutToken),
+            .init("dropped_syns", count: droppedSYNs),
+        ]
+    }
+}
+
+extension StackDriver.Counters {
+    /// More fields of the event `stack-counters`.
+    var fields: [JSONValue.Member] {
+        [
+            .init("foreign_frames", count: foreignFrames),
+            .init("held_packets", count: heldPackets),
+            .init("unroutable_packets", count: unroutablePackets),
+            .init("dropped_packets", count: droppedPackets),
+        ]
+    }
+}
+
+extension ConnectionInformation {
+    /// The fields of the event `connection-information`.
+    var fields: [JSONValue.Member] {
+        [
+            .init("fallback", .bool(isFallback)),
+            .init("written_bytes", count: writtenBytes),
+            .init("acknowledged_bytes", count: acknowledgedBytes),
+            .init("received_bytes", count: receivedBytes),
+            .init("reinjected_bytes", count: counters.reinjectedBytes),
+            .init("spurious_reinjections", count: counters.spuriousReinjections),
+            .init("duplicate_bytes", count: counters.duplicateBytes),
+            .init("joins_opened", count: counters.joinsOpened),
+            .init("joins_accepted", count: counters.joinsAccepted),
+            .init("joins_failed", count: counters.joinsFailed),
+            .init("subflows", .array(subflows.map(\.object))),
+        ]
+    }
+}
+
+extension SubflowInformation {
+    fileprivate var object: JSONValue {
+        .object([
+            .init("subflow", count: Int(id.rawValue)),
+            .init("tuple", .string(tuple.description)),
+            .init("backup", .bool(isBackup)),
+            .init("srtt_ms", JSONValue(rounding: smoothedRTT?.milliseconds)),
+            .init("congestion_window", count: congestionWindow),
+            .init("segments_sent", count: counters.segmentsSent),
+            .init("segments_received", count: counters.segmentsReceived),
+            .init("retransmitted_segments", count: counters.retransmittedSegments),
+            .init("timeouts", count: counters.timeouts),
+            .init("fast_recoveries", count: counters.fastRecoveries),
+        ])
+    }
+}

@@ -1,0 +1,249 @@
+internal import CongestionControl
+package import HostStack
+internal import LinuxSystem
+internal import MPTCP
+internal import Netlink
+package import NetworkPrimitives
+package import PacketDevice
+internal import TCP
+internal import WireFormat
+
+/// Drives one `HostStack` on the interfaces of a network namespace: real packets, real time, and the
+/// kernel's link events, routes and neighbours. Belongs to the thread that made it, and to the
+/// namespace in which that thread was.
+///
+/// - Inputs and time: `turn(until:)` sleeps, then feeds the stack.
+/// - Outputs: `transmit(now:)` sends what the stack has to send.
+/// - Commands: `connect(to:from:now:)`, `watch(_:token:)`, `close()`; all others go to `stack`.
+///
+/// Call order: after any command to the stack `transmit`, take the stack's events, and once both
+/// yield nothing, `turn`. The clock is read once per turn.
+package final class StackDriver {
+    /// How to run a stack.
+    package struct Configuration {
+        /// What the stack is told; its ports are chosen by the driver.
+        package var stack = StackConfiguration()
+        /// Keys, sequence numbers and ports follow from it. Drawn from the kernel's generator unless
+        /// a run is to be repeated.
+        package var seed: UInt64
+        /// Interfaces to use; `nil` for every one that carries Ethernet frames.
+        package var interfaces: [String]?
+        /// Ports on which connections will be accepted.
+        package var listeningPorts: [UInt16] = []
+        /// Whether connections will be opened.
+        package var opensConnections = false
+        /// Puts something between the stack and a device, by the interface's name.
+        package var middleware: ((any PacketDevice, String) -> any PacketDevice)?
+
+        package init(seed: UInt64) { self.seed = seed }
+    }
+
+    /// What the driver itself did with packets.
+    package struct Counters: Hashable, Sendable {
+        /// Frames that were not for this host or no IP.
+        package var foreignFrames = 0
+        /// Packets that waited for a route or a neighbour.
+        package var heldPackets = 0
+        /// Packets that waited in vain.
+        package var unroutablePackets = 0
+        /// Packets for which a device had no room.
+        package var droppedPackets = 0
+
+        package init() {}
+    }
+
+    /// The stack. Commands to it are followed by `transmit`.
+    package let stack: HostStack
+    package internal(set) var counters = Counters()
+    /// Tokens of watched descriptors that the last turn found ready.
+    package private(set) var readyTokens: [UInt64] = []
+
+    let configuration: Configuration
+    let poll: EventPoll
+    let monitor: LinkEventMonitor
+    let routes: RouteController
+    let namespace: NetworkNamespace
+    let reservation = PortReservation()
+    var silencers: [KernelSilencer] = []
+    var interfaces = AttachedInterfaces()
+    var hops: NextHopTable
+    var held: [HeldPacket] = []
+    /// One packet of the largest MTU.
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_664, alignment: 16)
+
+    static let monitorToken = UInt64.max - 1
+    /// Marks tokens of `watch`; those of devices are interface numbers.
+    static let watchMark: UInt64 = 1 << 62
+
+    /// Attaches to the namespace of the calling thread.
+    package init(_ configuration: Configuration) throws(StackDriverError) {
+        self.configuration = configuration
+        for port in configuration.listeningPorts { try reservation.reserve(port) }
+        var stackConfiguration = configuration.stack
+        if configuration.opensConnections {
+            let block = try reservation.reserveBlock()
+            // The first port of the block is held by a kernel socket.
+            let ports = (block.lowerBound + 1)...block.upperBound
+            stackConfiguration.ephemeralPorts = ports
+            stackConfiguration.connection.ephemeralPorts = ports
+        }
+        stack = HostStack(configuration: stackConfiguration, seed: configuration.seed)
+        do throws(SystemError) {
+            poll = try EventPoll()
+            namespace = try NetworkNamespace.current()
+        } catch {
+            scratch.deallocate()
+            throw .system(error)
+        }
+        do throws(NetlinkError) {
+            // Before anything is read: what changes meanwhile is not missed.
+            monitor = try LinkEventMonitor()
+            routes = try RouteController()
+            hops = NextHopTable(routes)
+        } catch {
+            scratch.deallocate()
+            throw .netlink(error)
+        }
+        try attach()
+    }
+
+    deinit {
+        scratch.deallocate()
+    }
+
+    /// Lets the kernel speak again on the stack's ports.
+    package func close() {
+        for silencer in silencers { try? silencer.remove() }
+        silencers = []
+    }
+
+    /// Ports on which the stack accepts connections.
+    package var listeningPorts: [UInt16] { configuration.listeningPorts }
+
+    /// Whether an interface that is up has the address.
+    package func hasAddress(_ address: IPAddress) -> Bool {
+        interfaces.all.contains { $0.link.isUp && $0.has(address) }
+    }
+
+    /// Name of the congestion control of all connections.
+    package var congestionControl: String {
+        configuration.stack.connection.tcp.congestionControl.rawValue
+    }
+
+    // MARK: Commands
+
+    /// Has `turn` return when a descriptor is readable; its token is then among `readyTokens`.
+    package func watch(_ descriptor: Int32, token: UInt64) throws(StackDriverError) {
+        do {
+            try poll.add(descriptor, token: Self.watchMark | token)
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    /// Watches a descriptor no more.
+    package func stopWatching(_ descriptor: Int32) { poll.remove(descriptor) }
+
+    /// Opens a connection from `local`, or from the address that the kernel's routes say.
+    package func connect(
+        to remote: Endpoint, from local: IPAddress?, now: Instant
+    ) throws(StackDriverError) -> ConnectionHandle {
+        let chosen: IPAddress
+        if let local { chosen = local } else { chosen = try source(for: remote.address) }
+        do {
+            return try stack.connect(to: remote, from: chosen, now: now)
+        } catch {
+            switch error {
+            case .noSourceAddress: throw .noAddress(chosen)
+            case .noFreePort, .tooManyConnections: throw .noFreePorts
+            case .portInUse(let port): throw .portInUse(port)
+            }
+        }
+    }
+
+    private func source(for destination: IPAddress) throws(StackDriverError) -> IPAddress {
+        let source: IPAddress?
+        do {
+            source = try hops.source(for: destination)
+        } catch {
+            throw .netlink(error)
+        }
+        guard let source else { throw .noRoute(destination) }
+        return source
+    }
+
+    // MARK: Inputs
+
+    /// Sleeps until packets, link events or a watched descriptor are there, or the stack's next
+    /// deadline or `deadline` has come; feeds the stack and returns the time.
+    package func turn(until deadline: Instant?) throws(StackDriverError) -> Instant {
+        var due = stack.pollDeadline() ?? .distantFuture
+        if let deadline { due = min(due, deadline) }
+        do {
+            let ready = try poll.wait(until: due == .distantFuture ? nil : due)
+            let now = MonotonicClock.now()
+            try take(ready, now: now)
+            stack.handleDeadline(now: now)
+            return now
+        } catch let error as StackDriverError {
+            throw error
+        } catch {
+            throw .system(error as? SystemError ?? SystemError("turn", code: 0))
+        }
+    }
+
+    /// Link events first: what they change decides where the rest goes.
+    private func take(
+        _ ready: UnsafeBufferPointer<EventPoll.Ready>, now: Instant
+    ) throws(StackDriverError) {
+        readyTokens.removeAll(keepingCapacity: true)
+        for entry in ready where entry.token == Self.monitorToken {
+            try takeLinkEvents(now: now)
+        }
+        for entry in ready where entry.token != Self.monitorToken {
+            if entry.token & Self.watchMark != 0 {
+                readyTokens.append(entry.token & ~Self.watchMark)
+            } else if let interface = interfaces.device(
+                InterfaceID(Int32(truncatingIfNeeded: entry.token)))
+            {
+                if entry.isWritable, interface.isBlocked { interface.isDirty = true }
+                receive(on: interface, now: now)
+            }
+        }
+    }
+
+    /// One batch: the rest is still there at the next turn, behind what the stack has to say to this.
+    private func receive(on interface: AttachedInterface, now: Instant) {
+        guard let device = interface.device else { return }
+        let count: Int
+        do throws(DeviceError) {
+            count = try device.receive()
+        } catch {
+            switch error {
+            case .linkDown: return
+            case .deviceGone, .system: return drop(interface, now)
+            }
+        }
+        for index in 0..<count {
+            let frame = device.frame(at: index)
+            guard let packet = Self.packet(in: frame) else {
+                counters.foreignFrames += 1
+                continue
+            }
+            // A veth peer leaves checksums unfinished: they stand for valid ones.
+            stack.receive(
+                packet, verification: frame.checksumNotReady ? .checksumNotReady : .checksum,
+                on: interface.id, now: now)
+        }
+    }
+
+    /// The IP packet in a frame for this host.
+    private static func packet(in frame: ReceivedFrame) -> UnsafeRawBufferPointer? {
+        guard frame.kind == .host, frame.bytes.count > EthernetHeader.length else { return nil }
+        let type = UInt16(frame.bytes[12]) << 8 | UInt16(frame.bytes[13])
+        guard type == EtherType.ipv4.rawValue || type == EtherType.ipv6.rawValue else {
+            return nil
+        }
+        return UnsafeRawBufferPointer(rebasing: frame.bytes[EthernetHeader.length...])
+    }
+}

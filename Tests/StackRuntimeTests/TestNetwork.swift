@@ -1,0 +1,143 @@
+import KernelEndpoint
+import LinuxSystem
+import NetworkPrimitives
+
+/// Client with wifi0 (10.0.1.2, fd00:1::2) and lte0 (10.0.2.2, fd00:2::2), router, server with eth0
+/// (10.0.9.1, fd00:9::1; for announcements also 10.0.9.2), each in a namespace of its own. Gone when
+/// it is released.
+final class TestNetwork {
+    static let isPossible =
+        Capabilities.effective().canBuildNetworks && (try? Executable.find("nft")) != nil
+    static let canAskKernel = isPossible && KernelSetting.isMPTCPAvailable
+
+    static let wifi = IPAddress.v4(0x0a00_0102)
+    static let lte = IPAddress.v4(0x0a00_0202)
+    static let serverAddress = IPAddress.v4(0x0a00_0901)
+    static let secondServerAddress = IPAddress.v4(0x0a00_0902)
+    static let server = Endpoint(serverAddress, 5_001)
+
+    let client: NetworkNamespace
+    let router: NetworkNamespace
+    let host: NetworkNamespace
+
+    enum Path: Int, CaseIterable {
+        case wifi = 1
+        case lte = 2
+
+        var interface: String { self == .wifi ? "wifi0" : "lte0" }
+        var address: IPAddress { self == .wifi ? TestNetwork.wifi : TestNetwork.lte }
+    }
+
+    /// - Parameters:
+    ///   - up: Paths that are up from the beginning.
+    ///   - rates: Mbit/s of each path, both ways; `nil` for as fast as it goes.
+    ///   - completesChecksums: No offloads: packets are as a real link carries them.
+    init(
+        up: [Path] = Path.allCases, rates: (wifi: Int, lte: Int)? = nil,
+        completesChecksums: Bool = true
+    ) throws {
+        let owner = try required(ProcessIdentity.current())
+        let prefix = "mptcpctl-\(owner)-\(RandomBytes.suffix())"
+        client = try NetworkNamespace.create(named: "\(prefix)-client")
+        router = try NetworkNamespace.create(named: "\(prefix)-router")
+        host = try NetworkNamespace.create(named: "\(prefix)-server")
+        for namespace in [client, router, host] {
+            try ip(namespace, "link set lo up")
+            try SysctlFile("net.ipv4.tcp_no_metrics_save").write("1", in: namespace)
+        }
+        try SysctlFile("net.ipv4.ip_forward").write("1", in: router)
+        try SysctlFile("net.ipv6.conf.all.forwarding").write("1", in: router)
+        for path in Path.allCases {
+            let (name, number) = (path.interface, path.rawValue)
+            try ip(client, "link add \(name) type veth peer name \(name) netns \(router.name)")
+            try address(client, "10.0.\(number).2/24", "fd00:\(number)::2/64", name)
+            try address(router, "10.0.\(number).1/24", "fd00:\(number)::1/64", name)
+            try ip(client, "rule add from 10.0.\(number).2 table 10\(number)")
+            try ip(client, "-6 rule add from fd00:\(number)::2 table 10\(number)")
+            try ip(router, "link set \(name) up")
+        }
+        try ip(host, "link add eth0 type veth peer name server0 netns \(router.name)")
+        try address(host, "10.0.9.1/24", "fd00:9::1/64", "eth0")
+        try ip(host, "address add 10.0.9.2/24 dev eth0")
+        try address(router, "10.0.9.254/24", "fd00:9::254/64", "server0")
+        try ip(router, "link set server0 up")
+        try ip(host, "link set eth0 up")
+        try ip(host, "route add default via 10.0.9.254")
+        try ip(host, "-6 route add default via fd00:9::254")
+        if completesChecksums { try switchOffloadsOff() }
+        if let rates {
+            for (path, rate) in [(Path.wifi, rates.wifi), (.lte, rates.lte)] {
+                for namespace in [client, router] {
+                    try run(
+                        "tc",
+                        "-n \(namespace.name) qdisc add dev \(path.interface) root tbf "
+                            + "rate \(rate)mbit burst 20kb limit 150kb")
+                }
+            }
+        }
+        for path in up { try bringUp(path) }
+    }
+
+    deinit {
+        for namespace in [client, router, host] {
+            try? NetworkNamespace.delete(named: namespace.name)
+        }
+    }
+
+    /// Brings a path up, then its routes, as a network manager does.
+    func bringUp(_ path: Path) throws {
+        let (name, number) = (path.interface, path.rawValue)
+        try ip(client, "link set \(name) up")
+        try ip(client, "route add default via 10.0.\(number).1 dev \(name) table 10\(number)")
+        try ip(client, "route add default via 10.0.\(number).1 dev \(name) metric 10\(number)")
+        try ip(
+            client, "-6 route add default via fd00:\(number)::1 dev \(name) table 10\(number)")
+        try ip(client, "-6 route add default via fd00:\(number)::1 dev \(name) metric 10\(number)")
+    }
+
+    func takeDown(_ path: Path) throws { try ip(client, "link set \(path.interface) down") }
+
+    /// `ip -n NAMESPACE ARGUMENTS`
+    func ip(_ namespace: NetworkNamespace, _ arguments: String) throws {
+        try run("ip", "-n \(namespace.name) \(arguments)")
+    }
+
+    /// A rule set of the router's.
+    func nft(_ script: String) throws {
+        let outcome = try ChildProcess.run("nft", ["-f", "-"], input: script, in: router)
+        guard outcome.exit.isSuccess else {
+            throw SystemError("nft: \(outcome.error)", code: 22)
+        }
+    }
+
+    private func run(_ program: String, _ arguments: String) throws {
+        let outcome = try ChildProcess.run(
+            program, arguments.split(separator: " ").map(String.init))
+        guard outcome.exit.isSuccess else {
+            throw SystemError("\(program) \(arguments): \(outcome.error)", code: 22)
+        }
+    }
+
+    private func address(
+        _ namespace: NetworkNamespace, _ v4: String, _ v6: String, _ name: String
+    ) throws {
+        try ip(namespace, "address add \(v4) dev \(name)")
+        try ip(namespace, "-6 address add \(v6) dev \(name) nodad")
+    }
+
+    private func switchOffloadsOff() throws {
+        let interfaces = [
+            (client, ["wifi0", "lte0"]), (router, ["wifi0", "lte0", "server0"]), (host, ["eth0"]),
+        ]
+        for (namespace, names) in interfaces {
+            try NamespaceThread.run(in: namespace) {
+                for name in names { try InterfaceOffloads.set([], on: name) }
+            }
+        }
+    }
+
+    /// The kernel's MPTCP counters of a namespace.
+    func counters(_ namespace: NetworkNamespace) throws -> KernelCounters {
+        try NamespaceThread.run(in: namespace) { try KernelCounters.current() }
+    }
+}
