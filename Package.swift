@@ -12,8 +12,11 @@ func target(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
@@ -50,54 +53,137 @@ let package = Package(
         target("NetworkPrimitives"),
         target("WireFormat", ["NetworkPrimitives"]),
         target("CongestionControl", ["NetworkPrimitives"]),
-        target("LinkModel", ["NetworkPrimitives"]),
+        target("LinkModel", ["NetworkPrimitives", collections]),
         target("TCP", ["NetworkPrimitives", "WireFormat", "CongestionControl", collections]),
         target(
             "MPTCP",
             ["NetworkPrimitives", "WireFormat", "CongestionControl", "TCP", crypto, collections]),
         target(
             "HostStack",
-            ["NetworkPrimitives", "WireFormat", "CongestionControl", "TCP", "MPTCP", collections,
-             heap]),
+            [
+                "NetworkPrimitives", "WireFormat", "CongestionControl", "TCP", "MPTCP", collections,
+                heap,
+            ]),
         target("TraceAnalysis", ["NetworkPrimitives", "WireFormat", crypto]),
         target("Topology", ["NetworkPrimitives", "LinkModel", yams]),
         target(
-            "Scenario", ["NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "TraceAnalysis"]),
+            "Scenario",
+            ["NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "TraceAnalysis"]),
         target(
             "NetworkSimulation",
-            ["NetworkPrimitives", "WireFormat", "LinkModel", "HostStack", collections]),
+            ["NetworkPrimitives", "WireFormat", "LinkModel", "MPTCP", "HostStack", heap]),
 
         // The Linux world
-        target("LinuxSystem", ["NetworkPrimitives", "CLinux", systemPackage]),
+        target("LinuxSystem", ["NetworkPrimitives", "CLinux"]),
         target("Netlink", ["NetworkPrimitives", "LinuxSystem", "CLinux", "CNetlinkRoute"]),
         target("PacketDevice", ["NetworkPrimitives", "WireFormat", "LinuxSystem", "CLinux"]),
         target("PacketCapture", ["NetworkPrimitives", "WireFormat", "LinuxSystem", "CPcap"]),
         target(
             "StackRuntime",
-            ["NetworkPrimitives", "WireFormat", "HostStack", "LinuxSystem", "Netlink",
-             "PacketDevice"]),
+            [
+                "NetworkPrimitives", "WireFormat", "CongestionControl", "TCP", "MPTCP", "HostStack",
+                "Scenario", "LinuxSystem", "Netlink", "PacketDevice",
+            ]),
         target(
-            "KernelEndpoint", ["NetworkPrimitives", "LinuxSystem", "Netlink", "CLinux"]),
+            "KernelEndpoint", ["NetworkPrimitives", "Scenario", "LinuxSystem", "Netlink", "CLinux"]),
         target(
             "Testbed",
-            ["NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "LinuxSystem", "Netlink",
-             "PacketDevice", "CLinux"]),
+            [
+                "NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "Scenario",
+                "LinuxSystem", "Netlink", "PacketDevice", "CLinux", heap,
+            ]),
 
         // Experiments and commands
         target(
             "Experiment",
-            ["NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "Scenario",
-             "TraceAnalysis", "HostStack", "NetworkSimulation", "LinuxSystem", "Netlink",
-             "PacketCapture", "StackRuntime", "KernelEndpoint", "Testbed"]),
+            [
+                "NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "Scenario",
+                "TraceAnalysis", "HostStack", "NetworkSimulation", "LinuxSystem", "Netlink",
+                "PacketCapture", "StackRuntime", "KernelEndpoint", "Testbed", "MPTCP",
+                "CongestionControl", "TCP", systemPackage,
+            ]),
         target(
-            "Reporting", ["NetworkPrimitives", "WireFormat", "TraceAnalysis", "Topology", "Scenario"]),
+            "Reporting",
+            ["NetworkPrimitives", "WireFormat", "TraceAnalysis", "Topology", "Scenario"]),
         target(
             "MPTCPCtlCommands",
-            ["NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "Scenario",
-             "TraceAnalysis", "HostStack", "NetworkSimulation", "LinuxSystem", "Netlink",
-             "PacketCapture", "StackRuntime", "KernelEndpoint", "Testbed", "Experiment",
-             "Reporting", argumentParser, logging]),
+            [
+                "NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "Scenario",
+                "TraceAnalysis", "HostStack", "NetworkSimulation", "LinuxSystem", "Netlink",
+                "PacketCapture", "PacketDevice", "StackRuntime", "KernelEndpoint", "Testbed",
+                "Experiment",
+                "Reporting", "MPTCP", "TCP", "CongestionControl", argumentParser, logging,
+            ]),
         .executableTarget(
             name: "mptcpctl", dependencies: ["MPTCPCtlCommands"], swiftSettings: settings),
+
+        tests("NetworkPrimitivesTests", ["NetworkPrimitives"]),
+        tests("WireFormatTests", ["NetworkPrimitives", "WireFormat", "LinuxSystem"]),
+        tests("CongestionControlTests", ["NetworkPrimitives", "CongestionControl"]),
+        tests("LinkModelTests", ["NetworkPrimitives", "LinkModel"]),
+        tests(
+            "TCPTests", ["NetworkPrimitives", "WireFormat", "CongestionControl", "TCP"]),
+        tests(
+            "MPTCPTests",
+            ["NetworkPrimitives", "WireFormat", "CongestionControl", "TCP", "MPTCP"]),
+        tests(
+            "TraceAnalysisTests",
+            ["NetworkPrimitives", "WireFormat", "LinkModel", "TraceAnalysis", "Scenario"],
+            exclude: ["Captures"]),
+        tests(
+            "PacketCaptureTests",
+            ["NetworkPrimitives", "WireFormat", "LinuxSystem", "Netlink", "PacketCapture"]),
+        tests(
+            "TopologyTests", ["NetworkPrimitives", "LinkModel", "Topology"],
+            exclude: ["Snapshots"]),
+        tests(
+            "TestbedTests",
+            [
+                "NetworkPrimitives", "LinkModel", "Topology", "Scenario", "LinuxSystem", "Netlink",
+                "PacketDevice", "Testbed",
+            ]),
+        tests(
+            "NetemTests",
+            [
+                "NetworkPrimitives", "LinkModel", "Topology", "LinuxSystem", "Netlink", "Testbed",
+                "Scenario",
+            ]),
+        tests(
+            "StackRuntimeTests",
+            [
+                "NetworkPrimitives", "WireFormat", "TCP", "MPTCP", "HostStack", "Scenario",
+                "LinuxSystem", "Netlink", "PacketDevice", "KernelEndpoint", "StackRuntime",
+            ]),
+        tests(
+            "ExperimentTests",
+            [
+                "NetworkPrimitives", "WireFormat", "Topology", "Scenario", "TraceAnalysis",
+                "LinuxSystem", "PacketCapture", "Testbed", "Experiment", "Reporting",
+            ]),
+        tests(
+            "CommandTests",
+            ["NetworkPrimitives", "WireFormat", "LinuxSystem", "Scenario", "PacketCapture"]),
+        tests("ArchitectureTests", ["LinuxSystem"]),
+        tests(
+            "StackScenarioTests",
+            [
+                "NetworkPrimitives", "WireFormat", "CongestionControl", "LinkModel", "TCP", "MPTCP",
+                "HostStack", "NetworkSimulation",
+            ]),
+        tests("ScenarioTests", ["NetworkPrimitives", "WireFormat", "TraceAnalysis", "Scenario"]),
+        tests(
+            "ReportingTests",
+            [
+                "NetworkPrimitives", "WireFormat", "Scenario", "TraceAnalysis", "LinuxSystem",
+                "PacketCapture", "Reporting",
+            ]),
+        tests(
+            "KernelEndpointTests",
+            ["NetworkPrimitives", "LinuxSystem", "Netlink", "Scenario", "KernelEndpoint"]),
+        tests("LinuxSystemTests", ["NetworkPrimitives", "LinuxSystem"]),
+        tests("NetlinkTests", ["NetworkPrimitives", "LinuxSystem", "Netlink"]),
+        tests(
+            "PacketDeviceTests",
+            ["NetworkPrimitives", "WireFormat", "LinuxSystem", "Netlink", "PacketDevice"]),
     ]
 )

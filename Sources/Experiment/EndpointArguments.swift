@@ -1,0 +1,48 @@
+internal import NetworkPrimitives
+internal import Scenario
+internal import Topology
+
+/// The command lines of the endpoints of a run.
+struct EndpointArguments {
+    private let scenario: HandoverScenario
+    private let topology: Topology
+    private let port: UInt16
+
+    init(_ scenario: HandoverScenario, _ topology: Topology, port: UInt16) {
+        self.scenario = scenario
+        self.topology = topology
+        self.port = port
+    }
+
+    /// `mptcpctl serve` for one connection.
+    func server(seed: UInt64) -> [String] {
+        ["serve", "--connections", "1"] + common(scenario.server, seed: seed)
+    }
+
+    /// `mptcpctl connect` with the scenario's workload.
+    func client(seed: UInt64) -> [String] {
+        let workload = scenario.workload(seed: seed)
+        var arguments = [
+            "connect", topology.server.address.description,
+            "--from", topology.paths[0].clientAddress.description,
+            "--workload", workload.kind.rawValue, "--direction", workload.direction.rawValue,
+            "--size", String(workload.size),
+            "--interval", "\(workload.interval.wholeNanoseconds)ns",
+            "--duration", "\(workload.duration.wholeNanoseconds)ns",
+        ]
+        if scenario.client == .swift { arguments += ["--policy", scenario.policy.rawValue] }
+        return arguments + common(scenario.client, seed: seed)
+    }
+
+    /// The kernel chooses its own keys, and its scheduler is a matter of sysctl.
+    private func common(_ kind: EndpointKind, seed: UInt64) -> [String] {
+        var arguments = [
+            "--stack", kind.rawValue, "--port", String(port), "--congestion-control",
+            scenario.congestionControl.rawValue, "--format", "json", "--control",
+        ]
+        if kind == .swift {
+            arguments += ["--seed", String(seed), "--scheduler", scenario.scheduler.rawValue]
+        }
+        return arguments
+    }
+}

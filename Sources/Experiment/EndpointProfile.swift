@@ -1,0 +1,37 @@
+internal import CongestionControl
+internal import HostStack
+internal import MPTCP
+internal import Scenario
+internal import TCP
+
+/// What both ends of a scenario are told, in either world.
+struct EndpointProfile {
+    /// The port of the first run's server.
+    static let serverPort: UInt16 = 5_001
+
+    private let scenario: HandoverScenario
+
+    init(_ scenario: HandoverScenario) { self.scenario = scenario }
+
+    var client: StackConfiguration {
+        var configuration = common
+        configuration.connection.policy =
+            SwitchPolicy(rawValue: scenario.policy.rawValue) ?? .backup
+        return configuration
+    }
+
+    var server: StackConfiguration {
+        var configuration = common
+        configuration.connection.policy = .acceptOnly
+        return configuration
+    }
+
+    private var common: StackConfiguration {
+        var configuration = StackConfiguration()
+        configuration.connection.scheduler =
+            SchedulerKind(rawValue: scenario.scheduler.rawValue) ?? .lowestRTT
+        configuration.connection.tcp.congestionControl =
+            CongestionControlKind(rawValue: scenario.congestionControl.rawValue) ?? .cubic
+        return configuration
+    }
+}

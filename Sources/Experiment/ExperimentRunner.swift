@@ -1,0 +1,208 @@
+internal import LinuxSystem
+internal import NetworkPrimitives
+internal import PacketCapture
+package import Scenario
+package import Topology
+
+/// Why an experiment could not be run at all. A run that fails is a result, not an error.
+package enum ExperimentError: Error, Hashable, Sendable {
+    /// Options or files that cannot be: exit code 2.
+    case usage(String)
+    /// This machine, or this user, cannot do it: exit code 3.
+    case environment(String)
+    /// Somebody interrupted it before a run was complete.
+    case interrupted
+}
+
+extension ExperimentError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .usage(let text), .environment(let text): text
+        case .interrupted: "interrupted"
+        }
+    }
+}
+
+/// Runs a scenario so many times in one of the two worlds and keeps what came of it.
+package final class ExperimentRunner {
+    /// Where the results go.
+    package enum Output: Hashable, Sendable {
+        /// `results/<time>-<testbed>-<mode>`, and `results/latest` leads there.
+        case named
+        case directory(String)
+    }
+
+    /// How far the work is.
+    package enum Progress {
+        case stage(String)
+        case run(RunResult)
+    }
+
+    /// What is written beside the captures.
+    package struct Documents {
+        package var results: String
+        package var report: String
+
+        package init(results: String, report: String) {
+            self.results = results
+            self.report = report
+        }
+    }
+
+    private let scenario: HandoverScenario
+    private let topology: Topology
+    private let version: String
+    private let output: Output
+    private let progress: (Progress) -> Void
+
+    /// A runner for a checked scenario; `progress` is told how far it is.
+    package init(
+        scenario: HandoverScenario, topology: Topology, version: String, output: Output,
+        progress: @escaping (Progress) -> Void
+    ) {
+        self.scenario = scenario
+        self.topology = topology
+        self.version = version
+        self.output = output
+        self.progress = progress
+    }
+
+    /// Runs everything. `rendering` makes the documents of the finished result.
+    package func run(
+        rendering: (ExperimentResult) -> Documents
+    ) throws(ExperimentError) -> ExperimentResult {
+        guard topology.paths.count >= 2 else {
+            throw .usage(
+                "testbed '\(topology.name)' has one path; a handover needs two under 'paths'")
+        }
+        let backend = try ExperimentBackend.resolve(scenario)
+        let directory = try OutputDirectory(
+            output, name: "\(topology.name)-\(scenario.mode.rawValue)")
+        do throws(ExperimentError) {
+            var result = try carryOut(backend, directory)
+            guard !(result.wasInterrupted && result.runs.isEmpty) else { throw .interrupted }
+            result.outputDirectory = directory.name
+            let documents = rendering(result)
+            try directory.write(documents.results, to: "results.json")
+            try directory.write(documents.report, to: "report.txt")
+            try directory.commit()
+            return result
+        } catch {
+            directory.discard()
+            throw error
+        }
+    }
+
+    private func carryOut(
+        _ backend: ExperimentBackend, _ directory: OutputDirectory
+    ) throws(ExperimentError) -> ExperimentResult {
+        let interruption = try Interruption()
+        let keeper = RunKeeper(scenario: scenario, topology: topology, directory: directory)
+        var runs: [RunResult] = []
+        var linkEmulation = LinkEmulation.model
+        func take(_ index: Int, _ seed: UInt64, _ record: RunRecord) throws(ExperimentError) {
+            let result = try keeper.keep(record, index: index, seed: seed)
+            runs.append(result)
+            progress(.run(result))
+        }
+        var wasInterrupted = false
+        do throws(ExperimentError) {
+            switch backend {
+            case .simulation:
+                let world = SimulatedWorld(scenario: scenario, topology: topology)
+                for index in 1...scenario.runs {
+                    try interruption.check()
+                    let seed = scenario.runSeed(index)
+                    var record = world.run(seed: seed)
+                    try keeper.writeCaptures(of: &record, index: index)
+                    try take(index, seed, record)
+                }
+            case .namespaces(let emulation):
+                linkEmulation = emulation
+                progress(.stage("building the testbed '\(topology.name)'"))
+                let world = try NamespaceWorld(
+                    scenario: scenario, topology: topology, emulation: emulation,
+                    interruption: interruption)
+                defer { world.tearDown() }
+                for index in 1...scenario.runs {
+                    progress(.stage("run \(index)/\(scenario.runs)"))
+                    let seed = scenario.runSeed(index)
+                    let record = try world.run(
+                        index: index, seed: seed, directory: directory)
+                    try take(index, seed, record)
+                }
+            }
+        } catch {
+            guard error == .interrupted else { throw error }
+            keeper.discard(index: runs.count + 1)
+            wasInterrupted = true
+        }
+        var result = ExperimentResult(
+            scenario: scenario, backend: backend.name, linkEmulation: linkEmulation,
+            environment: environment(), runs: runs)
+        result.wasInterrupted = wasInterrupted
+        if scenario.isNull {
+            result.noiseFloor = Statistics(
+                runs.compactMap { $0[.steadyGap] }, seed: scenario.seed)
+        }
+        return result
+    }
+
+    private func environment() -> RunEnvironment {
+        RunEnvironment(
+            kernel: Machine.kernelRelease, version: version,
+            details: [.init("cpus", String(Machine.processorCount))])
+    }
+}
+
+/// What the machine allows, of what the scenario asks for.
+enum ExperimentBackend: Hashable {
+    case namespaces(LinkEmulation)
+    case simulation
+
+    var name: Backend {
+        switch self {
+        case .namespaces: .namespaces
+        case .simulation: .simulation
+        }
+    }
+
+    /// The backend in use; enters a user namespace where that is what makes it possible.
+    static func resolve(_ scenario: HandoverScenario) throws(ExperimentError) -> ExperimentBackend {
+        if scenario.backend == .simulation { return .simulation }
+        do {
+            try Privileges.acquire()
+        } catch {
+            let hasKernel = scenario.client == .kernel || scenario.server == .kernel
+            guard scenario.backend == .auto, !hasKernel else {
+                throw .environment(
+                    "cannot build networks here: \(error); run as root, or allow user namespaces "
+                        + "(sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces), or "
+                        + "use --backend simulation")
+            }
+            return .simulation
+        }
+        return .namespaces(try NamespaceWorld.resolveEmulation(scenario.linkEmulation))
+    }
+}
+
+/// Ctrl-C and its like, as something that a loop can look at.
+final class Interruption {
+    private let signals: SignalDescriptor
+
+    init() throws(ExperimentError) {
+        do {
+            signals = try SignalDescriptor([2, 15, 1])
+        } catch {
+            throw .environment("\(error)")
+        }
+    }
+
+    /// For an event loop.
+    var descriptor: Int32 { signals.rawValue }
+
+    /// Throws if somebody wants this to end.
+    func check() throws(ExperimentError) {
+        if (try? signals.next()) ?? nil != nil { throw .interrupted }
+    }
+}

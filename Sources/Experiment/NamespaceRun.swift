@@ -1,0 +1,330 @@
+internal import KernelEndpoint
+internal import LinuxSystem
+internal import NetworkPrimitives
+internal import PacketCapture
+internal import Scenario
+internal import Testbed
+internal import Topology
+internal import TraceAnalysis
+
+/// One run in namespaces: captures, endpoint processes, and the events of the time line.
+final class NamespaceRun {
+    private let scenario: HandoverScenario
+    private let topology: Topology
+    private let testbed: TestbedController
+    private let index: Int
+    private let seed: UInt64
+    private let interruption: Interruption
+    private let poll: EventPoll
+    private let kernelPlan: KernelHandoverPlan
+    private var captures: [LiveCapture] = []
+    private var server: EndpointProcess?
+    private var client: EndpointProcess?
+    private var record = RunRecord()
+
+    /// How long endpoints may take to be there.
+    private static let startLimit = Duration.seconds(10)
+    /// How long a connection may take to end after its workload.
+    private static let patience = Duration.seconds(30)
+
+    /// How long the kernel may take to close sockets whose process has ended, and how often to look.
+    private static let closingLimit = Duration.milliseconds(500)
+    private static let closingPoll = Duration.milliseconds(5)
+
+    private enum Token: UInt64 {
+        case client = 1
+        case server
+        case signals
+    }
+
+    /// Why a run cannot go on. The run fails; the experiment goes on.
+    private struct RunFailure: Error {
+        var reason: String
+    }
+
+    init(
+        scenario: HandoverScenario, topology: Topology, testbed: TestbedController, index: Int,
+        seed: UInt64, interruption: Interruption
+    ) throws(ExperimentError) {
+        self.scenario = scenario
+        self.topology = topology
+        self.testbed = testbed
+        self.index = index
+        self.seed = seed
+        self.interruption = interruption
+        kernelPlan = KernelHandoverPlan(
+            scenario, oldAddress: topology.paths[0].clientAddress,
+            newAddress: topology.paths[1].clientAddress)
+        do {
+            poll = try EventPoll()
+            try poll.add(interruption.descriptor, token: Token.signals.rawValue)
+        } catch {
+            throw .environment("\(error)")
+        }
+    }
+
+    /// Plays the run and reads its captures.
+    func play(_ directory: OutputDirectory) throws(ExperimentError) -> RunRecord {
+        record.captureClockOffset = WallClock.offsetFromMonotonic()
+        let files: [String]
+        do {
+            try prepareNetwork()
+            files = try startCaptures(directory)
+        } catch let error as ExperimentError {
+            throw error
+        } catch {
+            throw .environment("run \(index): \(error)")
+        }
+        defer { endProcesses() }
+        do {
+            try startEndpoints()
+            try playEvents()
+            try awaitEnd()
+        } catch let failure as RunFailure {
+            record.failure = failure.reason
+        } catch let error as ExperimentError {
+            throw error
+        } catch {
+            record.failure = "\(error)"
+        }
+        if record.failure != nil { collectDebug(directory) }
+        endProcesses()
+        try finishCaptures(files, directory)
+        collectEvents()
+        return record
+    }
+
+    // MARK: Network and captures
+
+    private func prepareNetwork() throws {
+        try testbed.restore()
+        for event in scenario.events where event.time == .beforeStart {
+            if event.action == .newPathDown { try testbed.prepareDown(1) }
+        }
+        // A handover is from the first path to the second: what else there is stays out of it.
+        for index in topology.paths.indices.dropFirst(2) { try testbed.prepareDown(index) }
+        for host in [TestbedHost.client, .server] {
+            let kind = host == .client ? scenario.client : scenario.server
+            guard kind == .kernel else { continue }
+            try NamespaceThread.run(in: testbed.namespace(host)) {
+                try KernelPathManager().prepare()
+            }
+        }
+        try tellKernel(kernelPlan.beforeStart)
+    }
+
+    private func startCaptures(_ directory: OutputDirectory) throws -> [String] {
+        var files: [String] = []
+        for point in testbed.capturePoints {
+            let relative = "\(RunKeeper.directory(index))/\(point.name).pcap"
+            captures.append(
+                try LiveCapture(
+                    point.interface, in: point.namespace, to: directory.prepare(relative),
+                    .init(
+                        snapshotLength: scenario.snapLength == 0
+                            ? CaptureWriter.wholePackets : scenario.snapLength)))
+            files.append(relative)
+        }
+        return files
+    }
+
+    private func finishCaptures(
+        _ files: [String], _ directory: OutputDirectory
+    ) throws(ExperimentError) {
+        do {
+            for capture in captures {
+                let statistics = try capture.stop()
+                if statistics.dropped > 0, record.failure == nil {
+                    record.failure =
+                        "the capture on \(capture.interface) lost \(statistics.dropped) packets"
+                }
+            }
+            record.captureFiles = files
+            for (point, file) in files.enumerated() {
+                try record.read(directory.prepare(file), point: point)
+            }
+        } catch let error as ExperimentError {
+            throw error
+        } catch {
+            throw .environment("run \(index): \(error)")
+        }
+    }
+
+    // MARK: Endpoints
+
+    /// A port of its own for each run: what an earlier one left in the kernel cannot answer.
+    private var port: UInt16 { EndpointProfile.serverPort + UInt16((index - 1) % 1_000) }
+
+    private func startEndpoints() throws {
+        let arguments = EndpointArguments(scenario, topology, port: port)
+        let server = try EndpointProcess(
+            "server", arguments: arguments.server(seed: seed &+ 1), in: testbed.namespace(.server))
+        self.server = server
+        try poll.add(server.descriptor, token: Token.server.rawValue)
+        try wait("the server to listen") { server.event("listening") != nil }
+        let client = try EndpointProcess(
+            "client", arguments: arguments.client(seed: seed), in: testbed.namespace(.client))
+        self.client = client
+        try poll.add(client.descriptor, token: Token.client.rawValue)
+        try wait("the client to connect") {
+            client.event(WorkloadEndpoint.startedEventName) != nil
+        }
+    }
+
+    private func endProcesses() {
+        for process in [client, server] { process?.terminate() }
+    }
+
+    // MARK: The time line
+
+    private func playEvents() throws {
+        guard let client, let started = client.event(WorkloadEndpoint.startedEventName) else {
+            return
+        }
+        record.start = started.time
+        for event in scenario.events {
+            switch (event.time, event.action) {
+            case (.afterStart, .breakOldPath):
+                let instant = scenario.breakTime(
+                    start: started.time, phase: RecordPhase(event: started))
+                try wait(until: instant)
+                try breakOldPath(client)
+            case (.afterBreak(let delay), .newPathUp):
+                guard let broken = record.breakTime else { continue }
+                try wait(until: broken + delay)
+                record.makeTime = try testbed.setLinkUp(1)
+                try tellKernel(kernelPlan.atMake)
+                record.note("make", at: record.makeTime ?? broken)
+            default: continue
+            }
+        }
+    }
+
+    private func breakOldPath(_ client: EndpointProcess) throws {
+        let address = topology.paths[0].clientAddress
+        let broken: Instant
+        switch scenario.breakKind {
+        case .linkDown: broken = try testbed.setLinkDown(0)
+        case .silent: broken = try testbed.cut(0)
+        case .addressRemoved:
+            broken = MonotonicClock.now()
+            if scenario.client == .swift {
+                client.command(.giveUpAddress(address))
+            }
+        }
+        try tellKernel(kernelPlan.atBreak)
+        record.breakTime = broken
+        record.note("break", at: broken, [.init("kind", .string(scenario.breakKind.rawValue))])
+    }
+
+    private func tellKernel(_ steps: [KernelHandoverPlan.Step]) throws {
+        if steps.isEmpty { return }
+        try NamespaceThread.run(in: testbed.namespace(.client)) {
+            try KernelPathManager().perform(steps)
+        }
+    }
+
+    private func awaitEnd() throws {
+        guard let client, let server, let start = record.start else { return }
+        let limit = start + scenario.duration + Self.patience
+        try wait("the client to end", until: limit) { client.isAtEnd }
+        try wait("the server to end", until: limit) { server.isAtEnd }
+        for process in [client, server] where !process.wait().isSuccess {
+            throw RunFailure(reason: Self.story(of: process))
+        }
+        try awaitKernelSockets()
+    }
+
+    /// The kernel goes on closing connections when their process has ended: the captures are to
+    /// hold the last FIN and its ACK. A subflow on a dead path retries for minutes; it is not
+    /// waited for longer than a live one may take.
+    private func awaitKernelSockets() throws {
+        let hosts = [TestbedHost.client, .server].filter { host in
+            (host == .client ? scenario.client : scenario.server) == .kernel
+        }
+        let limit = MonotonicClock.now() + Self.closingLimit
+        while MonotonicClock.now() < limit {
+            let unfinished = try hosts.map { host in
+                try NamespaceThread.run(in: testbed.namespace(host)) {
+                    try KernelSockets.unfinished(port: port)
+                }
+            }
+            if unfinished.allSatisfy({ $0 == 0 }) { return }
+            // The kernel announces the end of a socket to nobody: look again.
+            let next = MonotonicClock.now() + Self.closingPoll
+            while MonotonicClock.now() < next { try turn(until: next) }
+        }
+    }
+
+    // MARK: Waiting
+
+    private func wait(until instant: Instant) throws {
+        while MonotonicClock.now() < instant { try turn(until: instant) }
+    }
+
+    private func wait(
+        _ what: String, until limit: Instant? = nil, for condition: () -> Bool
+    ) throws {
+        let limit = limit ?? MonotonicClock.now() + Self.startLimit
+        while !condition() {
+            for process in [client, server].compactMap({ $0 })
+            where process.isAtEnd && process.summary == nil {
+                _ = process.wait()
+                throw RunFailure(reason: Self.story(of: process))
+            }
+            guard MonotonicClock.now() < limit else {
+                throw RunFailure(reason: "waited in vain for \(what)")
+            }
+            try turn(until: limit)
+        }
+    }
+
+    /// Sleeps until something happens, and takes it in.
+    private func turn(until deadline: Instant) throws {
+        for ready in try poll.wait(until: deadline) {
+            switch Token(rawValue: ready.token) {
+            case .signals: try interruption.check()
+            case .client: try take(client)
+            case .server: try take(server)
+            case nil: break
+            }
+        }
+    }
+
+    private func take(_ process: EndpointProcess?) throws {
+        guard let process else { return }
+        _ = try process.readEvents()
+        if process.isAtEnd { poll.remove(process.descriptor) }
+    }
+
+    private static func story(of process: EndpointProcess) -> String {
+        let lines = process.errorText.split(separator: "\n")
+        let words = lines.last.map { ": \($0)" } ?? ""
+        switch process.exit {
+        case .code(let code): return "the \(process.name) ended with exit code \(code)\(words)"
+        case .signal(let number): return "the \(process.name) was ended by signal \(number)\(words)"
+        case nil: return "the \(process.name) closed its output\(words)"
+        }
+    }
+
+    // MARK: What is left
+
+    private func collectEvents() {
+        record.clientSummary = client?.summary
+        record.serverSummary = server?.summary
+        let reported = (client?.events ?? []) + (server?.events ?? [])
+        record.events = (record.events + reported).enumerated().sorted {
+            ($0.element.time, $0.offset) < ($1.element.time, $1.offset)
+        }.map(\.element)
+    }
+
+    private func collectDebug(_ directory: OutputDirectory) {
+        let collection = DebugCollection(
+            directory: directory, path: "\(RunKeeper.directory(index))/debug")
+        for (host, process) in [(TestbedHost.client, client), (.server, server)] {
+            collection.collect(
+                host.rawValue, in: testbed.namespace(host), errorText: process?.errorText ?? "")
+        }
+        collection.collect("router", in: testbed.namespace(.router), errorText: "")
+    }
+}

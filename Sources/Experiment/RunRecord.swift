@@ -1,0 +1,45 @@
+package import NetworkPrimitives
+package import Scenario
+package import TraceAnalysis
+
+/// What one run left behind, in either world, before anybody has judged it.
+package struct RunRecord {
+    /// What the capture points saw, in the order of `CapturePoint`.
+    package var packets: [TracePacket] = []
+    /// When the client's workload began.
+    package var start: Instant?
+    /// `t0`: when the old path ended, as measured by whatever ended it.
+    package var breakTime: Instant?
+    /// When the new path came up.
+    package var makeTime: Instant?
+    /// What to add to an `Instant` to get the clock of the captures.
+    package var captureClockOffset: Int64 = 0
+    package var clientSummary: WorkloadSummary?
+    package var serverSummary: WorkloadSummary?
+    /// What the endpoints and the experiment reported, in the order of time.
+    package var events: [EventRecord] = []
+    /// Capture files, relative to the output directory.
+    package var captureFiles: [String] = []
+    /// Why the run did not do what it should, if the world knows.
+    package var failure: String?
+
+    package init() {}
+
+    /// Notes something that the experiment did.
+    mutating func note(_ name: String, at time: Instant, _ fields: [JSONValue.Member] = []) {
+        events.append(
+            EventRecord(
+                time: time,
+                wallNanoseconds: captureClockOffset == 0
+                    ? nil : time.nanoseconds + captureClockOffset,
+                source: "experiment", name: name, fields: fields))
+    }
+}
+
+/// Where a run is captured.
+package enum CapturePoint {
+    /// `client-wifi0`, `client-lte0`, ..., `server-eth0`: also the names of the files.
+    package static func names(clientInterfaces: [String], serverInterface: String) -> [String] {
+        clientInterfaces.map { "client-\($0)" } + ["server-\(serverInterface)"]
+    }
+}

@@ -1,0 +1,148 @@
+internal import ArgumentParser
+internal import Glibc
+internal import LinuxSystem
+internal import PacketCapture
+internal import Reporting
+internal import Scenario
+internal import TraceAnalysis
+internal import WireFormat
+
+/// `mptcpctl analyze`: what captures show of MPTCP connections.
+struct AnalyzeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "analyze",
+        abstract: "Show the MPTCP connections, joins, reinjections and gaps of captures.",
+        discussion: """
+            Reads pcap and pcapng files, of this program or any other: Ethernet with or without \
+            VLAN tags, Linux cooked (tcpdump -i any), raw IP, BSD loopback; MPTCP v0 and v1, IPv4 \
+            and IPv6. Several files are several capture points of the same packets, on one clock. \
+            Files named client-* and server-* are taken to be captured at that end.
+            """)
+
+    @Argument(help: "Capture files; - is standard input.", completion: .file())
+    var captures: [String]
+
+    @Option(help: "How to print the result.")
+    var format: OutputFormat = .text
+
+    @Option(
+        help: "Draw data sequence numbers over time into this SVG file.", completion: .file())
+    var plot: String?
+
+    @Option(help: "The connection to draw (default: the one that carried most).")
+    var connection: Int?
+
+    @Option(help: "The direction to draw (default: the one that carried more).")
+    var direction: Direction?
+
+    func validate() throws {
+        if captures.count(where: { $0 == "-" }) > 1 {
+            throw ValidationError("Standard input can be read only once.")
+        }
+        if plot == nil, connection != nil || direction != nil {
+            throw ValidationError("--connection and --direction choose what --plot draws.")
+        }
+    }
+
+    func run() throws {
+        let document = try CaptureAnalysis.document(of: captures)
+        for warning in document.captures.compactMap(\.warning) {
+            Terminal.error("warning: \(warning)")
+        }
+        if let plot { try draw(document, into: plot) }
+        Terminal.output(
+            format == .text
+                ? TraceTextRenderer.report(document) : TraceJSONRenderer.text(document))
+    }
+
+    private func draw(_ document: TraceDocument, into path: String) throws {
+        let connections = document.report.connections
+        let chosen: ConnectionTrace?
+        if let connection {
+            guard connections.indices.contains(connection) else {
+                throw CommandFailure.usage(
+                    "--connection \(connection): the captures hold "
+                        + "\(connections.count), numbered from 0")
+            }
+            chosen = connections[connection]
+        } else {
+            chosen = connections.max {
+                $0.upload.sentOctets + $0.download.sentOctets
+                    < $1.upload.sentOctets + $1.download.sentOctets
+            }
+        }
+        guard let chosen else {
+            throw CommandFailure.usage("--plot \(path): there is no TCP connection to draw")
+        }
+        let wanted = direction.map { $0 == .upload ? TraceDirection.upload : .download }
+        let image = SequencePlot(chosen, wanted ?? chosen.mainDirection, in: document)
+        do {
+            try TextFile.replace(path, with: image.svg)
+        } catch {
+            throw CommandFailure.usage("\(error)")
+        }
+    }
+}
+
+/// From capture files to an analysis.
+enum CaptureAnalysis {
+    /// Reads and analyses files.
+    static func document(of paths: [String]) throws(CommandFailure) -> TraceDocument {
+        var captures: [TraceDocument.Capture] = []
+        var packets: [TracePacket] = []
+        var points: [TracePoint] = []
+        for path in paths {
+            let reader: CaptureReader
+            let captured: [CapturedPacket]
+            do {
+                reader = try CaptureReader(path)
+                captured = try reader.readAll()
+            } catch {
+                throw .usage("\(error)")
+            }
+            captures.append(
+                TraceDocument.Capture(
+                    file: path, linkType: reader.linkType.description, packets: captured.count,
+                    warning: reader.warning))
+            add(captured, of: path, &packets, &points)
+        }
+        var analyzer = TraceAnalyzer(points: points)
+        for packet in packets { analyzer.add(packet) }
+        return TraceDocument(captures: captures, report: analyzer.finish())
+    }
+
+    /// A file is a capture point; one that holds several interfaces, as those of `-i any`, is one for
+    /// each: on a router the same packet passes two of them.
+    private static func add(
+        _ captured: [CapturedPacket], of path: String, _ packets: inout [TracePacket],
+        _ points: inout [TracePoint]
+    ) {
+        let name = pointName(path)
+        let place: TracePoint.Place =
+            name.hasPrefix("client-") ? .atClient : name.hasPrefix("server-") ? .atServer : .unknown
+        var indices: [Int?: Int] = [:]
+        for packet in captured {
+            let point: Int
+            if let known = indices[packet.interfaceIndex] {
+                point = known
+            } else {
+                point = points.count
+                indices[packet.interfaceIndex] = point
+                let interface = packet.interfaceIndex.map { ":\($0)" } ?? ""
+                points.append(TracePoint(name + interface, place: place))
+            }
+            let bytes = packet.ipPacket ?? []
+            packets.append(
+                TracePacket(
+                    time: packet.time, point: point, bytes: bytes,
+                    wireLength: bytes.count + max(packet.wireLength - packet.bytes.count, 0)))
+        }
+    }
+
+    /// `client-wifi0` of `runs/001/client-wifi0.pcap`.
+    private static func pointName(_ path: String) -> String {
+        let file = path.split(separator: "/").last.map(String.init) ?? path
+        let name = file.split(separator: ".").first.map(String.init) ?? file
+        return name.isEmpty ? file : name
+    }
+}

@@ -1,0 +1,92 @@
+internal import ArgumentParser
+internal import HostStack
+internal import KernelEndpoint
+internal import LinuxSystem
+internal import MPTCP
+internal import NetworkPrimitives
+internal import Scenario
+internal import StackRuntime
+
+/// `mptcpctl connect`
+struct ConnectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "connect",
+        abstract: "Open an MPTCP connection to `mptcpctl serve` and run a workload on it.",
+        discussion: """
+            On our own stack or on the kernel's, in the network namespace in which it is started. \
+            Every octet is checked at its receiver. SIGINT and SIGTERM end the workload in order.
+            """)
+
+    @Argument(help: "Address of the server.")
+    var server: IPAddress
+
+    @OptionGroup var endpoint: EndpointOptions
+
+    @Option(help: "Connect from this address; without it from the one that the routes say.")
+    var from: IPAddress?
+
+    @Option(
+        help: ArgumentHelp(
+            "When which path is used.",
+            discussion: "Swift stack only; the kernel's path manager is told with `ip mptcp`."))
+    var policy: SwitchPolicy?
+
+    @Option(help: "What to send.")
+    var workload = WorkloadKind.bulk
+
+    @Option(help: "Which way most of it goes.")
+    var direction = Direction.upload
+
+    @Option(
+        help: ArgumentHelp(
+            "Octets: of the transfer (bulk), of a record, or of the larger message.",
+            discussion: "Such as 200, 64kB, 20MB."))
+    var size: ByteCountArgument?
+
+    @Option(help: "From record to record, such as 20ms; or from a reply to the next request.")
+    var interval: DurationArgument?
+
+    @Option(
+        help: "How long to make data, such as 4s; 0s for no end. A transfer with a size ignores it."
+    )
+    var duration = DurationArgument(.seconds(4))
+
+    @Option(help: "How many connections to open, each with this workload.")
+    var connections = 1
+
+    mutating func validate() throws {
+        if connections < 1 { throw ValidationError("--connections is at least 1") }
+        if let problem = work(seed: 1).problem { throw ValidationError(problem) }
+        if let from, from.isV6 != server.isV6 {
+            throw ValidationError("--from and the server's address are of different families")
+        }
+    }
+
+    private func work(seed: UInt64) -> Workload {
+        Workload(
+            workload, direction, size: size?.value, interval: interval?.value,
+            duration: duration.value, seed: seed)
+    }
+
+    func run() throws {
+        let session = try EndpointSession(endpoint)
+        let remote = Endpoint(server, endpoint.port)
+        let seed = endpoint.seed ?? RandomBytes.next()
+        let works = (0..<UInt64(connections)).map { work(seed: seed &+ $0) }
+        switch endpoint.stack {
+        case .swift:
+            var configuration = endpoint.driver
+            configuration.opensConnections = true
+            if let policy { configuration.stack.connection.policy = policy }
+            try session.run(configuration) { runner throws(StackDriverError) in
+                for work in works { try runner.connect(from: from, to: remote, workload: work) }
+            }
+        case .kernel:
+            try session.runKernel { runner, options throws(SystemError) in
+                for work in works {
+                    try runner.connect(from: from, to: remote, workload: work, options: options)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+internal import ArgumentParser
+internal import CongestionControl
+internal import HostStack
+internal import LinuxSystem
+internal import MPTCP
+internal import NetworkPrimitives
+internal import Scenario
+internal import StackRuntime
+internal import TCP
+
+/// What `serve` and `connect` have in common.
+struct EndpointOptions: ParsableArguments {
+    @Option(help: "Whose MPTCP to use: our own, or the Linux kernel's.")
+    var stack = EndpointKind.swift
+
+    @Option(name: .shortAndLong, help: "TCP port of the server.")
+    var port: UInt16 = 5001
+
+    @Option(
+        name: .customLong("interface"),
+        help: ArgumentHelp(
+            "Use only this interface (may repeat).",
+            discussion: "Without it every Ethernet interface of the namespace. Swift stack only."))
+    var interfaces: [String] = []
+
+    @Option(help: "Which subflow takes the next bytes. Swift stack only.")
+    var scheduler: SchedulerKind?
+
+    @Option(help: "Congestion control; bbr with the kernel's stack only.")
+    var congestionControl: CongestionControlName?
+
+    @Flag(help: "Ask for DSS checksums. Swift stack only.")
+    var checksum = false
+
+    @Option(help: "Seed of keys, sequence numbers and ports; random if not given.")
+    var seed: UInt64?
+
+    @Option(help: "Abort what has not ended by then.")
+    var timeout: DurationArgument?
+
+    @Option(help: "How events are printed: for people, or one JSON object a line.")
+    var format = OutputFormat.text
+
+    @Flag(
+        help: ArgumentHelp(
+            "Take commands from standard input, one JSON object a line; its end is a stop.",
+            discussion: """
+                {"command":"stop"}, {"command":"give-up-address","address":"10.0.1.2"}, \
+                {"command":"set-backup","address":"10.0.1.2","backup":true}
+                """))
+    var control = false
+
+    mutating func validate() throws {
+        if port == 0 { throw ValidationError("a port lies between 1 and 65535") }
+        switch stack {
+        case .swift:
+            if congestionControl == .bbr {
+                throw ValidationError("our stack has cubic and reno; bbr is the kernel's")
+            }
+        case .kernel:
+            if !interfaces.isEmpty { throw ValidationError("--interface is for --stack swift") }
+            if checksum {
+                throw ValidationError(
+                    "--checksum is for --stack swift; the kernel has sysctl "
+                        + "net.mptcp.checksum_enabled")
+            }
+        }
+    }
+
+    /// The driver's configuration as far as it is common.
+    var driver: StackDriver.Configuration {
+        var configuration = StackDriver.Configuration(seed: seed ?? RandomBytes.next())
+        if !interfaces.isEmpty { configuration.interfaces = interfaces }
+        if let scheduler { configuration.stack.connection.scheduler = scheduler }
+        if let name = congestionControl,
+            let kind = CongestionControlKind(rawValue: name.rawValue)
+        {
+            configuration.stack.connection.tcp.congestionControl = kind
+        }
+        configuration.stack.connection.usesChecksum = checksum
+        return configuration
+    }
+}

@@ -1,0 +1,151 @@
+package import Scenario
+
+/// The JSON Schema (draft 2020-12) of `results.json`, which `mptcpctl handover --schema` prints.
+package enum ResultsSchema {
+    package static var text: String { value.pretty }
+
+    package static var value: JSONValue {
+        .members([
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$id": .string("https://mptcpctl.invalid/schema/" + JSONRenderer.schemaName),
+            "title": "Result of mptcpctl handover",
+            "type": "object",
+            "required": [
+                "schema", "version", "seed", "configuration", "environment", "runs", "summary",
+            ],
+            "properties": .members([
+                "schema": .members(["const": .string(JSONRenderer.schemaName)]),
+                "version": type("string"),
+                "seed": type("number"),
+                "configuration": configuration,
+                "environment": object(
+                    [("kernel", type("string")), ("mptcpctl", type("string"))],
+                    more: type("string")),
+                "runs": .members(["type": "array", "items": run]),
+                "summary": summary,
+            ]),
+        ])
+    }
+
+    private static func type(_ name: JSONValue, _ description: String? = nil) -> JSONValue {
+        guard let description else { return .members(["type": name]) }
+        return .members(["type": name, "description": .string(description)])
+    }
+
+    private static let nullableNumber = type(["number", "null"])
+
+    private static func words<Word: CaseIterable & RawRepresentable>(_ type: Word.Type) -> JSONValue
+    where Word.RawValue == String {
+        .members(["enum": .array(Word.allCases.map { .string($0.rawValue) })])
+    }
+
+    /// An object in which all `members` are required.
+    private static func object(
+        _ members: [(name: String, schema: JSONValue)], more: JSONValue = false
+    ) -> JSONValue {
+        .members([
+            "type": "object",
+            "required": .array(members.map { .string($0.name) }),
+            "properties": .object(members.map { .init($0.name, $0.schema) }),
+            "additionalProperties": more,
+        ])
+    }
+
+    private static var configuration: JSONValue {
+        object(
+            [
+                ("testbed", type("string")),
+                ("backend", words(Backend.self)),
+                ("link_emulation", words(LinkEmulation.self)),
+                ("mode", words(HandoverMode.self)),
+                ("break", words(BreakKind.self)),
+                ("join", words(JoinVariant.self)),
+                ("client", words(EndpointKind.self)),
+                ("server", words(EndpointKind.self)),
+                ("workload", words(WorkloadKind.self)),
+                ("direction", words(Direction.self)),
+                ("size", type(["integer", "null"])),
+                ("interval_ms", nullableNumber),
+                ("policy", words(PathPolicy.self)),
+                ("scheduler", words(SchedulerName.self)),
+                ("congestion_control", words(CongestionControlName.self)),
+                ("kernel_pm", words(KernelPathManagement.self)),
+                ("runs", type("integer")),
+                ("break_at_ms", type("number")),
+                ("make_after_ms", type("number")),
+                ("duration_ms", type("number")),
+                ("null", type("boolean")),
+                ("captures", words(CaptureChoice.self)),
+                ("snaplen", type("integer", "octets of each packet in the captures; 0 is all")),
+            ], more: true)
+    }
+
+    private static var run: JSONValue {
+        var members: [(name: String, schema: JSONValue)] = [
+            ("index", type("integer")),
+            ("outcome", words(RunOutcome.self)),
+            ("reason", type(["string", "null"])),
+            ("seed", type("number")),
+            (
+                "bytes",
+                object([
+                    ("sent", type(["integer", "null"])), ("delivered", type(["integer", "null"])),
+                    ("intact", type(["boolean", "null"])),
+                ])
+            ),
+            ("timeline_ms", object(Milestone.allCases.map { ($0.rawValue, nullableNumber) })),
+        ]
+        members += metricSchemas(leaf: nullableNumber)
+        let perPath = JSONValue.members([
+            "type": ["object", "null"], "additionalProperties": nullableNumber,
+        ])
+        members += [
+            ("path_share", perPath),
+            ("radio_time_ms", perPath),
+            ("captures", .members(["type": "array", "items": type("string")])),
+            (
+                "null_reasons",
+                .members([
+                    "type": "object",
+                    "description": "for each null its path and why it is not known",
+                    "additionalProperties": type("string"),
+                ])
+            ),
+        ]
+        return object(members)
+    }
+
+    private static var summary: JSONValue {
+        let statistics = JSONValue.members([
+            "type": ["object", "null"],
+            "required": ["median", "p95", "min", "max", "ci95"],
+            "properties": .members([
+                "median": type("number"), "p95": type("number"), "min": type("number"),
+                "max": type("number"),
+                "ci95": .members([
+                    "type": "array", "items": type("number"), "minItems": 2, "maxItems": 2,
+                ]),
+                "n": type("integer", "completed runs that know the number"),
+            ]),
+        ])
+        return object(
+            [("completed", type("integer")), ("failed", type("integer"))]
+                + metricSchemas(leaf: statistics) + [("noise_floor_ms", statistics)], more: true)
+    }
+
+    /// The metrics with their names as paths: `reinjected_bytes.useful` lies in an object.
+    private static func metricSchemas(leaf: JSONValue) -> [(name: String, schema: JSONValue)] {
+        var groups: [(name: String, members: [String])] = []
+        for metric in Metric.allCases {
+            let parts = metric.rawValue.split(separator: ".").map(String.init)
+            if parts.count == 2, let last = groups.indices.last, groups[last].name == parts[0] {
+                groups[last].members.append(parts[1])
+            } else {
+                groups.append((parts[0], Array(parts.dropFirst())))
+            }
+        }
+        return groups.map { group in
+            (group.name, group.members.isEmpty ? leaf : object(group.members.map { ($0, leaf) }))
+        }
+    }
+}

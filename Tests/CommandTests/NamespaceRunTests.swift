@@ -1,0 +1,155 @@
+import LinuxSystem
+import NetworkPrimitives
+import Scenario
+import Testing
+
+/// The main job in real namespaces, through the program, as a user runs it.
+@Suite(.serialized, .enabled(if: Tool.mayBuildNetworks, "needs root, or user namespaces, and nft"))
+struct NamespaceRunTests {
+    #if DEBUG
+        private static let agreement = 7.0
+    #else
+        private static let agreement = 3.0
+    #endif
+
+    /// Namespaces of ours whose owner is no more: what somebody left behind. Other runs may be
+    /// under way on this machine.
+    private static func leftovers() -> [String] {
+        NetworkNamespace.list().filter { name in
+            let parts = name.split(separator: "-")
+            guard parts.count > 1, parts[0] == "mptcpctl" else { return false }
+            return ProcessIdentity(parts[1])?.isAlive == false
+        }
+    }
+
+    private func handover(
+        _ directory: String, _ arguments: [String]
+    ) throws -> (outcome: ChildProcess.Outcome, results: JSONValue) {
+        let outcome = try ChildProcess.run(
+            Tool.path,
+            [
+                "handover", "--backend", "netns", "--seed", "5", "--quiet", "--format", "json",
+                "--output", directory,
+            ] + arguments)
+        return (outcome, (try? JSONValue(parsing: outcome.output)) ?? .null)
+    }
+
+    /// Every break, both modes: completed, bytes intact, nothing left.
+    @Test(
+        arguments: ["break-before-make", "make-before-break"],
+        ["link-down", "silent", "address-removed"])
+    func everyBreakCompletes(mode: String, kind: String) throws {
+        let before = Self.leftovers()
+        try Tool.withTemporaryDirectory { directory in
+            let (outcome, results) = try handover(
+                "\(directory)/out",
+                [
+                    "--runs", "1", "--mode", mode, "--break", kind, "--workload", "stream",
+                    "--duration", "2500ms", "--assert", "failed==0",
+                ])
+            #expect(outcome.exit == .code(0), "\(outcome.error) \(outcome.output)")
+            let run = results["runs"]?[0]
+            #expect(run?["outcome"]?.asString == "completed")
+            #expect(run?["bytes"]?["intact"]?.asBool == true)
+            #expect(run?["resume_ms"]?.asDouble != nil)
+        }
+        #expect(Self.leftovers() == before)
+    }
+
+    /// Either end can be the kernel.
+    @Test(arguments: [["--client", "kernel"], ["--server", "kernel"]])
+    func theKernelIsAnEnd(side: [String]) throws {
+        try Tool.withTemporaryDirectory { directory in
+            let (outcome, results) = try handover(
+                "\(directory)/out",
+                [
+                    "--runs", "1", "--mode", "make-before-break", "--break", "address-removed",
+                    "--duration", "3s", "--kernel-pm", "endpoint-delete",
+                ] + side)
+            #expect(outcome.exit == .code(0), "\(outcome.error) \(outcome.output)")
+            #expect(results["runs"]?[0]?["bytes"]?["intact"]?.asBool == true)
+        }
+    }
+
+    /// Both worlds agree on the times of a handover over deterministic links. The medians of the
+    /// optimised program lie within 3 ms. Without optimisation each of the five turns between the
+    /// link up event and the first byte (SYN, SYN/ACK, third ACK, fourth ACK, data) takes an
+    /// endpoint most of a millisecond, which the simulation does not have.
+    @Test(arguments: ["break-before-make", "make-before-break"])
+    func bothWorldsAgree(mode: String) throws {
+        try Tool.withTemporaryDirectory { directory in
+            let common = [
+                "--mode", mode, "--workload", "stream", "--duration", "2500ms", "--runs", "5",
+            ]
+            let (real, realResults) = try handover("\(directory)/real", common)
+            #expect(real.exit == .code(0), "\(real.error)")
+            let virtual = try ChildProcess.run(
+                Tool.path,
+                [
+                    "handover", "--backend", "simulation", "--seed", "5", "--quiet", "--format",
+                    "json", "--output", "\(directory)/virtual",
+                ] + common)
+            #expect(virtual.exit == .code(0), "\(virtual.error)")
+            let virtualResults = try JSONValue(parsing: virtual.output)
+            for path in ["join_latency_ms", "resume_ms"] {
+                let here = realResults["summary"]?[path]?["median"]?.asDouble
+                let there = virtualResults["summary"]?[path]?["median"]?.asDouble
+                if path == "join_latency_ms", mode == "make-before-break" { continue }
+                let one = try #require(here)
+                let other = try #require(there)
+                #expect(
+                    abs(one - other) < Self.agreement, "\(path): netns \(one), simulation \(other)")
+            }
+        }
+    }
+
+    /// Ctrl-C in the middle of a run: exit code 130, nothing left.
+    @Test func interruptionCleansUp() throws {
+        let before = Self.leftovers()
+        try Tool.withTemporaryDirectory { directory in
+            let child = try startLongRun(directory)
+            child.signal(2)
+            #expect(child.wait() == .code(130))
+            #expect(Directory.list(directory).isEmpty, "\(Directory.list(directory))")
+        }
+        #expect(Self.leftovers() == before)
+    }
+
+    /// kill -9 in the middle of a run: `gc` takes away what it left, and nothing else.
+    @Test func garbageOfAKilledRunIsCollected() throws {
+        let before = Self.leftovers()
+        let foreign = "foreign-\(RandomBytes.suffix())"
+        _ = try NetworkNamespace.create(named: foreign)
+        defer { try? NetworkNamespace.delete(named: foreign) }
+        try Tool.withTemporaryDirectory { directory in
+            let child = try startLongRun(directory)
+            child.terminate()
+            #expect(Self.leftovers().count > before.count)
+            let outcome = try Tool.run("gc")
+            #expect(outcome.exit == .code(0), "\(outcome.error)")
+        }
+        #expect(Self.leftovers() == before)
+        #expect(NetworkNamespace.list().contains(foreign))
+    }
+
+    /// Starts a run that would go on for a minute, and returns once its testbed stands.
+    private func startLongRun(_ directory: String) throws -> ChildProcess {
+        let reports = try Pipe()
+        let child = try ChildProcess(
+            Tool.path,
+            [
+                "handover", "--backend", "netns", "--runs", "1", "--duration", "60s", "--break-at",
+                "50s", "--output", "\(directory)/out",
+            ], streams: .init(error: reports.writeEnd.rawValue))
+        let output = reports.keepingReadEnd()
+        var text = ""
+        // Progress says when the first run begins.
+        while !text.contains("run 1/1") {
+            let bytes = try output.read()
+            if bytes.isEmpty { break }
+            text += String(decoding: bytes, as: UTF8.self)
+        }
+        #expect(text.contains("run 1/1"), "\(text)")
+        return child
+    }
+}

@@ -1,0 +1,95 @@
+import Experiment
+import LinuxSystem
+import Reporting
+import Scenario
+import Testing
+import Topology
+
+/// Experiments in virtual time, in this process: what `mptcpctl handover --backend simulation` does.
+@Suite struct SimulatedExperimentTests {
+    private func run(
+        _ scenario: HandoverScenario, testbed: String = "wifi-lte"
+    ) throws -> ExperimentResult {
+        var scenario = scenario
+        scenario.testbed = testbed
+        scenario.backend = .simulation
+        try scenario.validate()
+        let text = try #require(BuiltInTestbeds.text(named: testbed))
+        let directory = "/tmp/mptcpctl-test-\(RandomBytes.suffix())"
+        defer { try? Directory.remove(directory) }
+        let runner = ExperimentRunner(
+            scenario: scenario, topology: try Topology(parsing: text, file: testbed),
+            version: "test", output: .directory(directory), progress: { _ in })
+        return try runner.run { result in
+            .init(results: JSONRenderer.text(result), report: TextRenderer.report(result))
+        }
+    }
+
+    /// A told break of a stream resumes within 5 ms of what a standard join allows.
+    @Test(arguments: HandoverMode.allCases, Direction.allCases)
+    func streamsMeetTheirLimit(mode: HandoverMode, direction: Direction) throws {
+        var scenario = HandoverScenario()
+        scenario.mode = mode
+        scenario.direction = direction
+        scenario.workloadKind = .stream
+        scenario.runs = 2
+        scenario.duration = .milliseconds(2_500)
+        let summary = try run(scenario).summary
+        #expect(summary.completed == 2)
+        let resume = try #require(summary[.resume]?.median)
+        let limit = try #require(summary[.limit]?.median)
+        #expect(resume >= limit && resume < limit + 5, "resume \(resume) ms, limit \(limit) ms")
+    }
+
+    /// Every break, workload, mode and direction: completed, every octet as it was sent, and the
+    /// captures and the endpoints' logs agree, or the run would have failed.
+    @Test(arguments: BreakKind.allCases, [WorkloadKind.bulk, .stream, .requestResponse])
+    func everyHandoverCompletes(kind: BreakKind, workload: WorkloadKind) throws {
+        for mode in HandoverMode.allCases {
+            for direction in Direction.allCases {
+                var scenario = HandoverScenario()
+                scenario.breakKind = kind
+                scenario.workloadKind = workload
+                scenario.mode = mode
+                scenario.direction = direction
+                scenario.runs = 1
+                scenario.duration = .milliseconds(2_300)
+                let result = try run(scenario, testbed: "multimob").runs[0]
+                #expect(result.outcome == .completed, "\(result.reason ?? "")")
+                #expect(result.bytes.isIntact == true)
+                #expect(result[.resume] != nil)
+            }
+        }
+    }
+
+    /// Without a break nothing happens, and the largest gap is the noise.
+    @Test func nullMeasuresTheNoise() throws {
+        var scenario = HandoverScenario()
+        scenario.isNull = true
+        scenario.workloadKind = .stream
+        scenario.runs = 2
+        let result = try run(scenario)
+        #expect(result.summary.completed == 2)
+        #expect(result.summary[.resume] == nil)
+        let noise = try #require(result.noiseFloor?.median)
+        #expect(abs(noise - 20) < 1, "a stream of 20 ms had a gap of \(noise) ms")
+    }
+
+    /// More paths than two: the handover is still from the first to the second.
+    @Test func furtherPathsStayOut() throws {
+        var scenario = HandoverScenario()
+        scenario.workloadKind = .stream
+        scenario.size = 40
+        scenario.interval = .seconds(2)
+        scenario.breakAt = .seconds(20)
+        scenario.makeAfter = .seconds(5)
+        scenario.duration = .seconds(60)
+        scenario.runs = 1
+        let result = try run(scenario, testbed: "satellite").runs[0]
+        #expect(result.outcome == .completed, "\(result.reason ?? "")")
+        let shares = result.pathShare.compactMap(\.value.value)
+        #expect(shares.count == 4)
+        #expect(shares[1] > 0)
+        #expect(shares[2] == 0 && shares[3] == 0)
+    }
+}
