@@ -207,6 +207,9 @@ extension RealNetworkTests.KernelInterop {
         let other = try theirs.outcome()
         let counters = try bench.network.counters(bench.kernel).since(before)
         #expect(counters[.fastCloseReceived] >= 1)
+        // The first stop finishes our direction. Where the two are read in separate turns, the
+        // kernel's application may have taken the DATA_FIN, and be done, before the fast close.
+        if other.summary.isComplete { return }
         guard case .connection = other.summary.failure else {
             Issue.record("the kernel's application was told \(String(describing: other))")
             return
