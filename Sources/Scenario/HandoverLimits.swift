@@ -48,9 +48,12 @@ package struct HandoverLimits: Hashable, Sendable {
     ///
     /// `oldPath` counts where it still delivers (`address-removed`): it may carry the client's signal
     /// sooner than the new one. Where that matters and it is not given, there is no limit.
+    ///
+    /// `nextRecord` is the time from `ready` until the application writes what the receiver lacks
+    /// first; zero if it was written before. Nothing delivers an octet that is not written yet.
     package init(
         _ scenario: HandoverScenario, newPath: NewPath, oldPath: NewPath? = nil,
-        unacknowledgedBytes: Int? = nil
+        unacknowledgedBytes: Int? = nil, nextRecord: Duration = .zero
     ) {
         if scenario.isNull {
             limit = .unknown("no break (--null)")
@@ -67,10 +70,11 @@ package struct HandoverLimits: Hashable, Sendable {
         }
         // One one-way delay for an upload; for a download, of which only the client knows that it
         // must move, its signal there and the data back.
-        let base =
-            scenario.direction == .upload ? newPath.up.delay : signal + newPath.down.delay
-        floor = .value((base + record).milliseconds)
-        limit = Self.limit(scenario, newPath, signal, record, unacknowledgedBytes)
+        let known = scenario.direction == .upload ? Duration.zero : signal
+        floor = .value((max(known, nextRecord) + way.delay + record).milliseconds)
+        limit = Self.limit(
+            scenario, newPath, record, unacknowledgedBytes,
+            earliest: max(Self.permission(scenario, newPath, signal), nextRecord))
     }
 
     /// From the client's knowledge to the server's.
@@ -83,15 +87,16 @@ package struct HandoverLimits: Hashable, Sendable {
         return oldPath.map { min($0.up.delay, newPath.up.delay) }
     }
 
+    /// `earliest` is when, from `ready` on, the sender may and can send what is lacking.
     private static func limit(
-        _ scenario: HandoverScenario, _ path: NewPath, _ signal: Duration, _ record: Duration,
-        _ pending: Int?
+        _ scenario: HandoverScenario, _ path: NewPath, _ record: Duration, _ pending: Int?,
+        earliest: Duration
     ) -> Measured {
         // In break-before-make the link up event of the new path tells in any case.
         if scenario.mode == .makeBeforeBreak, !scenario.isClientToldOfBreak {
             return .unknown("nothing tells the client of the break: detection has no limit")
         }
-        var least = leastSwitch(scenario, path, signal) + record
+        var least = earliest + path.way(scenario.direction).delay + record
         let bringsDataACK = scenario.mode == .breakBeforeMake && scenario.join == .standard
         if scenario.workloadKind == .bulk, scenario.direction == .upload, !bringsDataACK {
             guard let pending else {
@@ -103,22 +108,23 @@ package struct HandoverLimits: Hashable, Sendable {
         return .value(least.milliseconds)
     }
 
-    /// The table of design/metrics.md, with the delay of each way instead of half an RTT.
-    private static func leastSwitch(
+    /// From `ready` until the sender may use the new path: the table of design/metrics.md less the
+    /// last way, with the delay of each way instead of half an RTT.
+    private static func permission(
         _ scenario: HandoverScenario, _ path: NewPath, _ signal: Duration
     ) -> Duration {
         let trip = path.roundTrip
         switch (scenario.mode, scenario.direction, scenario.join) {
-        case (.makeBeforeBreak, .upload, _): return path.up.delay
-        case (.makeBeforeBreak, .download, _): return signal + path.down.delay
-        // SYN and SYN/ACK, third and fourth ACK, data.
-        case (.breakBeforeMake, .upload, .standard): return trip * 2 + path.up.delay
-        case (.breakBeforeMake, .upload, .earlyData): return trip + path.up.delay
-        case (.breakBeforeMake, .upload, .synData): return path.up.delay
-        // The third ACK authorises the server: 1.5 RTT, and the data come back.
+        case (.makeBeforeBreak, .upload, _): return .zero
+        case (.makeBeforeBreak, .download, _): return signal
+        // SYN and SYN/ACK, third and fourth ACK.
+        case (.breakBeforeMake, .upload, .standard): return trip * 2
+        case (.breakBeforeMake, .upload, .earlyData): return trip
+        case (.breakBeforeMake, .upload, .synData): return .zero
+        // The third ACK authorises the server.
         case (.breakBeforeMake, .download, .standard), (.breakBeforeMake, .download, .earlyData):
-            return trip * 2
-        case (.breakBeforeMake, .download, .synData): return trip
+            return trip + path.up.delay
+        case (.breakBeforeMake, .download, .synData): return path.up.delay
         }
     }
 

@@ -150,7 +150,9 @@ extension RunResult {
     ) {
         let limits = HandoverLimits(
             scenario, newPath: paths.newPath, oldPath: paths.oldPath,
-            unacknowledgedBytes: measurement.unknownToSenderAtReady.value)
+            unacknowledgedBytes: measurement.unknownToSenderAtReady.value,
+            nextRecord: measurement.hadAllArrivedAtReady.value == true
+                ? scenario.nextRecordAfterReady : .zero)
         set(.limit, limits.limit)
         set(.floor, limits.floor)
     }

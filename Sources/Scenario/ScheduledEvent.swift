@@ -57,4 +57,13 @@ extension HandoverScenario {
         let earliest = start + breakAt
         return phase?.halfWay(notBefore: earliest) ?? earliest
     }
+
+    /// From `ready` until the next record is due: `t0` lies half-way between two. Zero without a
+    /// cadence, and where records have fallen due before the new path came up.
+    package var nextRecordAfterReady: Duration {
+        let workload = workload(seed: seed)
+        guard workload.isPeriodic else { return .zero }
+        let ready = mode == .breakBeforeMake ? makeAfter : .zero
+        return max(workload.interval / 2 - ready, .zero)
+    }
 }

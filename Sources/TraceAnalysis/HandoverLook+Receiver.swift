@@ -17,6 +17,20 @@ extension HandoverLook {
         return start.map { there.end(of: $0) }
     }
 
+    /// Whether nothing was under way at `ready`: the octet that the receiver lacked first had not
+    /// been sent on any subflow.
+    func hadAllArrivedAtReady() -> Known<Bool> {
+        guard let ready = question.readyTime else { return .unknown(Self.noBreak) }
+        guard let lacking = firstLackingByte(at: ready) else {
+            return .unknown("nothing had arrived before")
+        }
+        return .value(
+            !stream.transmissions.contains { transmission in
+                transmission.range.contains(lacking)
+                    && (transmission.times.sent ?? .max) <= ready
+            })
+    }
+
     /// When the first octet that the receiver lacked at `ready` came by another subflow. If the old
     /// path, which may still deliver, brought it first, what counts as well is the first new octet by
     /// another subflow.

@@ -45,7 +45,8 @@ struct HandoverLook {
             resume: since(question.readyTime, resumed), handover: sinceBreak(resumed),
             outage: outage(), steadyGap: steadyGap(), resumeGoodput: resumeGoodput(),
             pathShare: question.paths.indices.map { octetsOfFirstTransmissions(on: $0) },
-            unknownToSenderAtReady: unknownToSenderAtReady(), joins: connection.joins.count)
+            unknownToSenderAtReady: unknownToSenderAtReady(),
+            hadAllArrivedAtReady: hadAllArrivedAtReady(), joins: connection.joins.count)
     }
 
     func sinceBreak(_ moment: Known<Int64>) -> Known<Int64> { since(question.breakTime, moment) }

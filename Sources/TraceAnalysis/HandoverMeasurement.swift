@@ -45,6 +45,9 @@ package struct HandoverMeasurement: Hashable, Sendable {
     /// Octets that the receiver had in order at `ready` and whose DATA_ACK the sender had not: a sender
     /// that gets no fresh one must send them again before what is lacking.
     package var unknownToSenderAtReady: Known<Int>
+    /// Whether everything that had been sent by `ready` had arrived by then: what the receiver lacked
+    /// was still to be written.
+    package var hadAllArrivedAtReady: Known<Bool>
     /// Joins of the connection, refused ones included.
     package var joins: Int
 }

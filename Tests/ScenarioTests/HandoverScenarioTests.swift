@@ -135,6 +135,29 @@ struct HandoverLimitsTests {
         #expect(floor <= limit)
     }
 
+    /// Nothing delivers an octet that is not written yet: where all had arrived at `ready`, the next
+    /// record counts, half an interval later.
+    @Test func nothingDeliversWhatIsNotWritten() throws {
+        var scenario = HandoverScenario()
+        scenario.mode = .makeBeforeBreak
+        scenario.workloadKind = .stream
+        #expect(scenario.nextRecordAfterReady == .milliseconds(10))
+        func limits() -> HandoverLimits {
+            HandoverLimits(scenario, newPath: lte, nextRecord: scenario.nextRecordAfterReady)
+        }
+        #expect(abs(try #require(limits().limit.value) - (10 + 30 + record)) < 1e-9)
+        #expect(abs(try #require(limits().floor.value) - (10 + 30 + record)) < 1e-9)
+        // The record is due long before the client's signal has reached the server.
+        scenario.direction = .download
+        #expect(abs(try #require(limits().limit.value) - (60 + record)) < 1e-9)
+        // Records fell due while there was no path.
+        scenario.mode = .breakBeforeMake
+        #expect(scenario.nextRecordAfterReady == .zero)
+        scenario.workloadKind = .bulk
+        scenario.mode = .makeBeforeBreak
+        #expect(scenario.nextRecordAfterReady == .zero)
+    }
+
     @Test func bulkUploadSendsFirstWhatHasNoDataACK() throws {
         var scenario = HandoverScenario()
         scenario.mode = .makeBeforeBreak
