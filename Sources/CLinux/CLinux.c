@@ -9,6 +9,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/sockios.h>
+#include <link.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -129,7 +130,7 @@ int64_t clinux_monotonic_ns(void) { return now(CLOCK_MONOTONIC); }
 int64_t clinux_realtime_ns(void) { return now(CLOCK_REALTIME); }
 
 int clinux_packet_open(int ifindex, const struct clinux_filter *filter, int filter_length,
-                       int receive_buffer) {
+                       int receive_buffer, int timestamps) {
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno;
     int one = 1;
@@ -138,7 +139,8 @@ int clinux_packet_open(int ifindex, const struct clinux_filter *filter, int filt
                                   .sll_protocol = htons(ETH_P_ALL),
                                   .sll_ifindex = ifindex};
     if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one) < 0 ||
-        setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof one) < 0)
+        setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof one) < 0 ||
+        (timestamps && setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one) < 0))
         goto fail;
     (void)(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer, sizeof receive_buffer) < 0
            && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer));
@@ -155,6 +157,12 @@ fail:;
     return -error;
 }
 
+// Room for one SCM_TIMESTAMPNS.
+union arrival_note {
+    char octets[CMSG_SPACE(sizeof(struct timespec))];
+    struct cmsghdr header;
+};
+
 struct clinux_ring {
     int slots;
     size_t slot_size;
@@ -162,6 +170,7 @@ struct clinux_ring {
     struct mmsghdr *messages;
     struct iovec *vectors;
     struct sockaddr_ll *addresses;
+    union arrival_note *notes;
 };
 
 struct clinux_ring *clinux_ring_create(int slots, size_t slot_size) {
@@ -176,7 +185,9 @@ struct clinux_ring *clinux_ring_create(int slots, size_t slot_size) {
     ring->messages = calloc(count, sizeof *ring->messages);
     ring->vectors = calloc(count, sizeof *ring->vectors);
     ring->addresses = calloc(count, sizeof *ring->addresses);
-    if (ring->slab == MAP_FAILED || !ring->messages || !ring->vectors || !ring->addresses) {
+    ring->notes = calloc(count, sizeof *ring->notes);
+    if (ring->slab == MAP_FAILED || !ring->messages || !ring->vectors || !ring->addresses ||
+        !ring->notes) {
         clinux_ring_destroy(ring);
         return NULL;
     }
@@ -192,6 +203,7 @@ void clinux_ring_destroy(struct clinux_ring *ring) {
     free(ring->messages);
     free(ring->vectors);
     free(ring->addresses);
+    free(ring->notes);
     free(ring);
 }
 uint8_t *clinux_ring_slot(const struct clinux_ring *ring, int slot) {
@@ -206,6 +218,15 @@ int clinux_ring_packet_type(const struct clinux_ring *ring, int slot) {
 int clinux_ring_truncated(const struct clinux_ring *ring, int slot) {
     return (ring->messages[slot].msg_hdr.msg_flags & MSG_TRUNC) != 0;
 }
+int64_t clinux_ring_arrival(const struct clinux_ring *ring, int slot) {
+    struct msghdr *header = &ring->messages[slot].msg_hdr;
+    struct cmsghdr *note = CMSG_FIRSTHDR(header);
+    if (note == NULL || note->cmsg_level != SOL_SOCKET || note->cmsg_type != SCM_TIMESTAMPNS)
+        return 0;
+    struct timespec t;
+    memcpy(&t, CMSG_DATA(note), sizeof t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
 void clinux_ring_set_length(struct clinux_ring *ring, int slot, uint32_t length) {
     ring->vectors[slot].iov_len = length;
 }
@@ -214,6 +235,8 @@ int clinux_ring_receive(struct clinux_ring *ring, int fd) {
         ring->vectors[i].iov_len = ring->slot_size;
         ring->messages[i].msg_hdr.msg_name = &ring->addresses[i];
         ring->messages[i].msg_hdr.msg_namelen = sizeof ring->addresses[i];
+        ring->messages[i].msg_hdr.msg_control = &ring->notes[i];
+        ring->messages[i].msg_hdr.msg_controllen = sizeof ring->notes[i];
     }
     return result(recvmmsg(fd, ring->messages, (unsigned)ring->slots, MSG_DONTWAIT, NULL));
 }
@@ -275,6 +298,24 @@ int clinux_hardware_address(const char *interface, uint8_t octets[6]) {
     close(fd);
     return error;
 }
+
+static int populate(struct dl_phdr_info *object, size_t size, void *unused) {
+    (void)size;
+    (void)unused;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD) continue;
+        uintptr_t start = object->dlpi_addr + segment->p_vaddr;
+        uintptr_t end = start + segment->p_memsz;
+        start &= ~(page - 1);
+        // Kernels before 5.14 refuse: then pages come when they are needed.
+        (void)madvise((void *)start, end - start,
+                      segment->p_flags & PF_W ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+    }
+    return 0;
+}
+void clinux_populate_program(void) { dl_iterate_phdr(populate, NULL); }
 
 int clinux_set_fifo(int priority) {
     struct sched_param parameter = {.sched_priority = priority};

@@ -27,6 +27,9 @@ final class NamespaceRun {
     /// How long a connection may take to end after its workload.
     private static let patience = Duration.seconds(30)
 
+    /// How long before an interface comes up its link is mended.
+    private static let preparation = Duration.milliseconds(5)
+
     /// How long the kernel may take to close sockets whose process has ended, and how often to look.
     private static let closingLimit = Duration.milliseconds(500)
     private static let closingPoll = Duration.milliseconds(5)
@@ -191,6 +194,8 @@ final class NamespaceRun {
                 try breakOldPath(client)
             case (.afterBreak(let delay), .newPathUp):
                 guard let broken = record.breakTime else { continue }
+                try wait(until: broken + delay - Self.preparation)
+                try testbed.prepareUp(1)
                 try wait(until: broken + delay)
                 record.makeTime = try testbed.setLinkUp(1)
                 try tellKernel(kernelPlan.atMake)

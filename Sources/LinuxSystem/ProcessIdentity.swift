@@ -33,6 +33,12 @@ package struct ProcessIdentity: Hashable, Sendable {
         startTime = start
     }
 
+    /// A name for something that this process makes outside itself, by which everybody can tell whose
+    /// it is: `mptcpctl-<pid>.<start time>-<suffix>`.
+    package static func ownedName(_ suffix: String) -> String {
+        "mptcpctl-\(current()?.description ?? "0.0")-\(suffix)"
+    }
+
     /// Whether it still runs.
     package var isAlive: Bool { ProcessIdentity(of: processID) == self }
 }

@@ -72,8 +72,7 @@ extension Diagnosis {
 
     /// Everything that is tried in a namespace, which is gone afterwards.
     private static func namespaceFindings() -> [Finding] {
-        let owner = ProcessIdentity.current().map { "\($0)" } ?? "0.0"
-        let name = "mptcpctl-\(owner)-\(RandomBytes.suffix())-doctor"
+        let name = ProcessIdentity.ownedName("\(RandomBytes.suffix())-doctor")
         let namespace: NetworkNamespace
         do {
             namespace = try NetworkNamespace.create(named: name)

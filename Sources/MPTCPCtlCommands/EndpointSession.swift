@@ -15,6 +15,7 @@ struct EndpointSession {
         self.options = options
         control = try EndpointControl(readsInput: options.control)
         printer = EventPrinter(options.format, start: MonotonicClock.now())
+        ProgramMemory.populate()
     }
 
     // MARK: Our stack

@@ -52,11 +52,17 @@ package struct ReceivedFrame {
     package var kind: Kind
     /// What the sender left to the hardware.
     package var header: VirtualHeader
+    /// When the kernel took it in, in nanoseconds since 1970; 0 for a device without timestamps.
+    package var wallClockArrival: Int64
 
-    package init(bytes: UnsafeRawBufferPointer, kind: Kind, header: VirtualHeader) {
+    package init(
+        bytes: UnsafeRawBufferPointer, kind: Kind, header: VirtualHeader,
+        wallClockArrival: Int64 = 0
+    ) {
         self.bytes = bytes
         self.kind = kind
         self.header = header
+        self.wallClockArrival = wallClockArrival
     }
 
     /// The transport checksum is not computed; it stands for a valid one. So come all frames of a

@@ -19,18 +19,21 @@ package final class PacketSocketDevice: PacketDevice {
         package var batchSize: Int
         /// The kernel's receive buffer in octets.
         package var receiveBuffer: Int
+        /// Whether frames tell when they came.
+        package var timestamps: Bool
 
         /// 64 KiB of IP packet with the headers before it.
         package static let superPacketSlot = 65_664
 
         package init(
             filter: PacketFilter, slotSize: Int = 2048, batchSize: Int = 64,
-            receiveBuffer: Int = 8 << 20
+            receiveBuffer: Int = 8 << 20, timestamps: Bool = false
         ) {
             self.filter = filter
             self.slotSize = slotSize
             self.batchSize = batchSize
             self.receiveBuffer = receiveBuffer
+            self.timestamps = timestamps
         }
     }
 
@@ -69,7 +72,8 @@ package final class PacketSocketDevice: PacketDevice {
             let socket = try checked(
                 clinux_packet_open(
                     Int32(index), program, Int32(program.count),
-                    Int32(clamping: configuration.receiveBuffer)), "packet socket on \(name)")
+                    Int32(clamping: configuration.receiveBuffer), configuration.timestamps ? 1 : 0),
+                "packet socket on \(name)")
             return Opened(
                 socket: socket, interface: InterfaceID(Int32(index)),
                 address: MACAddress(bytes: octets) ?? MACAddress(rawValue: 0))
@@ -153,7 +157,8 @@ package final class PacketSocketDevice: PacketDevice {
             bytes: UnsafeRawBufferPointer(
                 start: base?.advanced(by: Self.header), count: length - Self.header),
             kind: ReceivedFrame.Kind(rawValue: kind) ?? .otherHost,
-            header: base?.loadUnaligned(as: VirtualHeader.self) ?? VirtualHeader())
+            header: base?.loadUnaligned(as: VirtualHeader.self) ?? VirtualHeader(),
+            wallClockArrival: clinux_ring_arrival(received, slot))
     }
 
     private var tail: Int { (queueHead + queuedCount) % batchSize }

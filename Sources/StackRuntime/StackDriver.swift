@@ -104,6 +104,7 @@ package final class StackDriver {
             scratch.deallocate()
             throw .netlink(error)
         }
+        for scheme in [HandshakeScheme.v1, .v0] { scheme.prepare() }
         try attach()
     }
 

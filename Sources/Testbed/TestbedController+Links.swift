@@ -19,14 +19,25 @@ extension TestbedController {
     /// Before a run that begins without this path: as `setLinkDown`.
     package func prepareDown(_ path: Int) throws(TestbedError) { try setLinkDown(path) }
 
-    /// The client's interface comes up and is usable at once: the link works before, the neighbours
-    /// are known, and the routes are there when whoever listens hears of it.
+    /// What can be done before `setLinkUp`, so that it takes no time of its own: the link works, and
+    /// the neighbours are known. The interface stays down.
+    package func prepareUp(_ path: Int) throws(TestbedError) {
+        try emulator.mend(path)
+        do {
+            // The kernel takes neighbours for an interface that is down, but no routes.
+            for step in plan.neighbourSteps(path: path) { try executor.perform(step) }
+        } catch {
+            throw TestbedError("neighbours of \(topology.paths[path].interface)", error)
+        }
+    }
+
+    /// The client's interface comes up and is usable at once: the routes are there when whoever
+    /// listens hears of it. After `prepareUp`.
     ///
     /// - Returns: When the kernel was told.
     @discardableResult
     package func setLinkUp(_ path: Int) throws(TestbedError) -> Instant {
-        try emulator.mend(path)
-        return try setInterface(path, up: true)
+        try setInterface(path, up: true)
     }
 
     /// From the returned instant on everything on the path is dropped, in both directions, and
@@ -41,7 +52,7 @@ extension TestbedController {
     package func restore() throws(TestbedError) {
         for path in topology.paths.indices {
             _ = try emulator.cut(path)
-            try emulator.mend(path)
+            try prepareUp(path)
             let name = topology.paths[path].interface
             let isUp: Bool
             do {
@@ -72,8 +83,6 @@ extension TestbedController {
                 try controller.setDown(name)
                 return MonotonicClock.now()
             }
-            // The kernel takes neighbours for an interface that is down, but no routes.
-            for step in plan.neighbourSteps(path: path) { try executor.perform(step) }
             var routes: [Route] = []
             for route in plan.clientRoutes(path: path) {
                 routes.append(try KernelPlanExecutor.route(route, controller))

@@ -13,7 +13,7 @@ final class KernelNamespace {
 
     init() throws {
         let suffix = String(SystemRandomNumberGenerator().randomWord, radix: 36)
-        namespace = try NetworkNamespace.create(named: "mp-kep-\(suffix)")
+        namespace = try NetworkNamespace.create(named: ProcessIdentity.ownedName("kep-\(suffix)"))
         try ip("link set lo up")
     }
 
@@ -53,7 +53,8 @@ extension SystemRandomNumberGenerator {
 
 extension NetworkNamespace {
     fileprivate static var canCreate: Bool {
-        let name = "mp-kep-probe-\(SystemRandomNumberGenerator().randomWord)"
+        let name = ProcessIdentity.ownedName(
+            "kep-probe-\(SystemRandomNumberGenerator().randomWord)")
         do {
             _ = try NetworkNamespace.create(named: name)
             try NetworkNamespace.delete(named: name)

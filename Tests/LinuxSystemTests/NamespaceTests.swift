@@ -8,7 +8,7 @@ import Testing
         if: Capabilities.effective().canBuildNetworks,
         "needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN"))
 struct NamespaceTests {
-    private let name = "mp-ns-\(RandomBytes.suffix())"
+    private let name = ProcessIdentity.ownedName("ns-\(RandomBytes.suffix())")
 
     @Test("a namespace is made, shows in ip netns list, and is deleted")
     func lifeCycle() throws {

@@ -31,7 +31,7 @@ final class EmulatedLink {
 
     init(_ profiles: [(up: LinkProfile, down: LinkProfile)]) throws {
         let suffix = RandomBytes.suffix()
-        names = ["c", "l", "r"].map { "mp-ne-\($0)-\(suffix)" }
+        names = ["c", "l", "r"].map { ProcessIdentity.ownedName("ne-\($0)-\(suffix)") }
         planned = profiles.enumerated().map { index, profile in
             PlannedLink(
                 path: Path(
@@ -98,7 +98,7 @@ final class EmulatedLink {
         _ namespace: NetworkNamespace
     ) throws {
         let path = link.path
-        let isClient = namespace.name.hasPrefix("mp-ne-c")
+        let isClient = namespace.name.contains("-ne-c-")
         let address = isClient ? path.clientAddress : path.routerAddress
         let peer = isClient ? path.routerAddress : path.clientAddress
         let own: [UInt8] = [2, 0, 0, 0, 0, isClient ? 1 : 2]

@@ -14,9 +14,9 @@ final class NetlinkTestbed {
 
     init(addresses: Bool = true) throws {
         let suffix = RandomBytes.suffix()
-        a = try NetworkNamespace.create(named: "mp-nl-a-\(suffix)")
+        a = try NetworkNamespace.create(named: ProcessIdentity.ownedName("nl-a-\(suffix)"))
         do {
-            b = try NetworkNamespace.create(named: "mp-nl-b-\(suffix)")
+            b = try NetworkNamespace.create(named: ProcessIdentity.ownedName("nl-b-\(suffix)"))
         } catch {
             try? NetworkNamespace.delete(named: a.name)
             throw error

@@ -153,7 +153,7 @@ final class CaptureTestbed {
     init() throws {
         scratch = try Scratch()
         let suffix = RandomBytes.suffix()
-        let names = ["mp-pc-a-\(suffix)", "mp-pc-b-\(suffix)"]
+        let names = ["a", "b"].map { ProcessIdentity.ownedName("pc-\($0)-\(suffix)") }
         do {
             a = try NetworkNamespace.create(named: names[0])
             b = try NetworkNamespace.create(named: names[1])

@@ -16,9 +16,9 @@ final class DeviceTestbed {
 
     init() throws {
         let suffix = RandomBytes.suffix()
-        a = try NetworkNamespace.create(named: "mp-pd-a-\(suffix)")
+        a = try NetworkNamespace.create(named: ProcessIdentity.ownedName("pd-a-\(suffix)"))
         do {
-            b = try NetworkNamespace.create(named: "mp-pd-b-\(suffix)")
+            b = try NetworkNamespace.create(named: ProcessIdentity.ownedName("pd-b-\(suffix)"))
         } catch {
             try? NetworkNamespace.delete(named: a.name)
             throw error

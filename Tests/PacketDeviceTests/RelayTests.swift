@@ -20,7 +20,7 @@ struct RelayTests {
 
         init() throws {
             let suffix = RandomBytes.suffix()
-            names = ["a", "b", "r"].map { "mp-rl-\($0)-\(suffix)" }
+            names = ["a", "b", "r"].map { ProcessIdentity.ownedName("rl-\($0)-\(suffix)") }
             do {
                 a = try NetworkNamespace.create(named: names[0])
                 b = try NetworkNamespace.create(named: names[1])

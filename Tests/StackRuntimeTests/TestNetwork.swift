@@ -36,8 +36,7 @@ final class TestNetwork {
         up: [Path] = Path.allCases, rates: (wifi: Int, lte: Int)? = nil,
         completesChecksums: Bool = true
     ) throws {
-        let owner = try required(ProcessIdentity.current())
-        let prefix = "mptcpctl-\(owner)-\(RandomBytes.suffix())"
+        let prefix = ProcessIdentity.ownedName(RandomBytes.suffix())
         client = try NetworkNamespace.create(named: "\(prefix)-client")
         router = try NetworkNamespace.create(named: "\(prefix)-router")
         host = try NetworkNamespace.create(named: "\(prefix)-server")

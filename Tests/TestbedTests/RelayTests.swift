@@ -1,3 +1,4 @@
+import Glibc
 import LinkModel
 import LinuxSystem
 import NetworkPrimitives
@@ -38,6 +39,31 @@ extension NamespaceSuites {
             #expect(time > .milliseconds(400) && time < .milliseconds(450), "\(time)")
             #expect(try pair.server.receive(within: .milliseconds(200)) == nil)
             #expect(try testbed.linkStatistics()[0].up.queueDrops == 7)
+        }
+
+        @Test("a frame is delayed from when it came, not from when the relay looked")
+        func lateLook() throws {
+            let delay = Duration.milliseconds(200)
+            let slow = LinkProfile(rate: nil, oneWayDelay: delay)
+            let testbed = try testbed(up: slow, down: slow)
+            defer { testbed.tearDown() }
+            let pair = try DatagramPair(testbed, path: 0)
+            let relay = try #require(
+                TestPrograms.processes(in: testbed.namespace(.links)).first)
+            let clock = try EventPoll()
+            for isUp in [true, false] {
+                TestPrograms.kill(relay, SIGSTOP)
+                let start = MonotonicClock.now()
+                if isUp { _ = pair.sendUp(1) } else { pair.sendDown(1) }
+                while MonotonicClock.now() < start + delay / 2 {
+                    _ = try clock.wait(until: start + delay / 2)
+                }
+                TestPrograms.kill(relay, SIGCONT)
+                let receiver = isUp ? pair.server : pair.client
+                #expect(try receiver.receive(within: .seconds(2)) == 1)
+                let time = MonotonicClock.now() - start
+                #expect(time >= delay && time < delay * 3 / 2, "\(time)")
+            }
         }
 
         @Test("duplication, corruption, loss and reordering are carried out")

@@ -46,7 +46,7 @@ enum TestPrograms {
         }
     }
 
-    static func kill(_ pid: Int32) { Glibc.kill(pid, SIGKILL) }
+    static func kill(_ pid: Int32, _ signal: Int32 = SIGKILL) { Glibc.kill(pid, signal) }
 
     /// Namespaces that are there and belong to this process.
     static func leftovers() -> [String] {

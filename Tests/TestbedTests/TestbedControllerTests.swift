@@ -102,6 +102,7 @@ extension NamespaceSuites {
                 // The rules keep its packets off the other path.
                 #expect(pair.sendUp(101) != 0)
                 #expect(try pair.server.receive(within: .milliseconds(80)) == nil)
+                try testbed.prepareUp(1)
                 let up = try testbed.setLinkUp(1)
                 #expect(pair.sendUp(round) == 0)
                 #expect(try pair.server.receive(within: .seconds(2)) == round)
@@ -120,6 +121,7 @@ extension NamespaceSuites {
             try testbed.prepareDown(1)
             let monitor = try LinkEventMonitor(in: testbed.namespace(.client))
             let path = testbed.topology.paths[1]
+            try testbed.prepareUp(1)
             try testbed.setLinkUp(1)
             var events = try monitor.readEvents()
             let up = events.firstIndex {

@@ -46,8 +46,9 @@ int clinux_random(void *bytes, size_t count);
 // Packet sockets. Frames stand behind a virtio_net_hdr of CLINUX_VNET_HEADER octets.
 enum { CLINUX_VNET_HEADER = 10, CLINUX_BATCH = 64 };
 struct clinux_filter { uint16_t code; uint8_t jt, jf; uint32_t k; };
+// With `timestamps` the kernel notes for each frame when it came.
 int clinux_packet_open(int ifindex, const struct clinux_filter *filter, int filter_length,
-                       int receive_buffer);
+                       int receive_buffer, int timestamps);
 // Slots for recvmmsg or sendmmsg, laid out once.
 struct clinux_ring;
 struct clinux_ring *clinux_ring_create(int slots, size_t slot_size);
@@ -56,6 +57,8 @@ uint8_t *clinux_ring_slot(const struct clinux_ring *ring, int slot);
 uint32_t clinux_ring_length(const struct clinux_ring *ring, int slot);
 int clinux_ring_packet_type(const struct clinux_ring *ring, int slot);
 int clinux_ring_truncated(const struct clinux_ring *ring, int slot);
+// Nanoseconds of CLOCK_REALTIME at which the frame came; 0 without timestamps.
+int64_t clinux_ring_arrival(const struct clinux_ring *ring, int slot);
 void clinux_ring_set_length(struct clinux_ring *ring, int slot, uint32_t length);
 // Receives into all slots; returns how many were filled.
 int clinux_ring_receive(struct clinux_ring *ring, int fd);
@@ -70,6 +73,8 @@ int clinux_offloads(const char *interface, uint32_t *enabled_mask);
 int clinux_hardware_address(const char *interface, uint8_t octets[6]);
 
 // Processes and threads.
+// Reads and relocates every page of the program and its libraries now, not when it is first needed.
+void clinux_populate_program(void);
 int clinux_set_fifo(int priority);
 int clinux_set_timer_slack(uint64_t ns);
 int clinux_die_with_parent(void);

@@ -1,5 +1,6 @@
 internal import HeapModule
 internal import LinkModel
+internal import LinuxSystem
 internal import NetworkPrimitives
 internal import PacketDevice
 
@@ -14,6 +15,7 @@ final class RelayDirection {
     private let slots: FrameSlots
     private var held: Heap<HeldFrame> = []
     private var order: UInt64 = 0
+    private var lastArrival = Instant(nanoseconds: 0)
     private var delivered = 0
     private var refused = 0
     private var lateness: Int64 = 0
@@ -58,19 +60,25 @@ final class RelayDirection {
                 return
             }
             if count == 0 { return }
-            // After the frames came in: a late look would make them late once more.
+            let wallClock = WallClock.nanoseconds()
             let now = RelayClock.now()
-            for index in 0..<count { take(source.frame(at: index), now) }
+            for index in 0..<count {
+                let frame = source.frame(at: index)
+                // From when it came, not from when it was fetched: a late look delays nothing.
+                let arrival = RelayClock.arrival(of: frame, now: now, wallClock: wallClock)
+                lastArrival = max(lastArrival, arrival)
+                take(frame, lastArrival)
+            }
             if count < source.batchSize { return }
         }
     }
 
-    private func take(_ frame: ReceivedFrame, _ now: Instant) {
+    private func take(_ frame: ReceivedFrame, _ arrival: Instant) {
         guard frame.bytes.count <= slots.size else {
             refused += 1
             return
         }
-        switch model.offer(bytes: frame.bytes.count, now: now) {
+        switch model.offer(bytes: frame.bytes.count, now: arrival) {
         case .deliver(let due): hold(frame, until: due)
         case .deliverTwice(let first, let second):
             hold(frame, until: first)

@@ -31,6 +31,7 @@ package final class RelayProgram {
     ) throws {
         // Without privileges it is a little less exact.
         try? ThreadScheduling.setRealTime(priority: 50)
+        ProgramMemory.populate()
         let program = try RelayProgram(input: input, output: output)
         try program.configure()
         try program.serve()
@@ -171,7 +172,7 @@ private struct RelayLink {
             ? PacketSocketDevice.Configuration.superPacketSlot
             : 2 * link.mtu + Self.headroom
         let configuration = PacketSocketDevice.Configuration(
-            filter: .all, slotSize: size, batchSize: takesSuperPackets ? 32 : 64)
+            filter: .all, slotSize: size, batchSize: takesSuperPackets ? 32 : 64, timestamps: true)
         client = try PacketSocketDevice(link.clientEnd, configuration)
         router = try PacketSocketDevice(link.routerEnd, configuration)
         // 16384 full frames are 25 MB, and more than 2 s at 100 Mbit/s.
@@ -200,4 +201,13 @@ private struct RelayLink {
 /// The relay's only clock.
 enum RelayClock {
     static func now() -> Instant { MonotonicClock.now() }
+
+    /// When a frame came that was fetched at `now`. The kernel notes it by the wall clock; somebody
+    /// may have set that meanwhile.
+    static func arrival(of frame: ReceivedFrame, now: Instant, wallClock: Int64) -> Instant {
+        let age = wallClock - frame.wallClockArrival
+        return now - .nanoseconds((0...oldest).contains(age) ? age : 0)
+    }
+
+    private static let oldest: Int64 = 1_000_000_000
 }
