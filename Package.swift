@@ -82,7 +82,7 @@ let package = Package(
             "StackRuntime",
             [
                 "NetworkPrimitives", "WireFormat", "CongestionControl", "TCP", "MPTCP", "HostStack",
-                "Scenario", "LinuxSystem", "Netlink", "PacketDevice",
+                "Scenario", "LinuxSystem", "Netlink", "PacketDevice", heap,
             ]),
         target(
             "KernelEndpoint", ["NetworkPrimitives", "Scenario", "LinuxSystem", "Netlink", "CLinux"]),

@@ -36,6 +36,9 @@ package final class EndpointProcess {
         try output.setNonBlocking()
     }
 
+    /// The process's number.
+    package var processID: Int32 { process.processID }
+
     /// For the event loop: readable when events are waiting.
     package var descriptor: Int32 { output.rawValue }
 

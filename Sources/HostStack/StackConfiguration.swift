@@ -25,7 +25,8 @@ public struct ConnectionHandle: Hashable, Comparable, Sendable {
         rawValue = UInt64(generation) << 32 | UInt64(UInt32(truncatingIfNeeded: slot))
     }
 
-    var slot: Int { Int(UInt32(truncatingIfNeeded: rawValue)) }
+    /// Where the connection lies; free for another one once the handle is void.
+    public var slot: Int { Int(UInt32(truncatingIfNeeded: rawValue)) }
 
     /// Orders by generation and slot.
     public static func < (lhs: ConnectionHandle, rhs: ConnectionHandle) -> Bool {

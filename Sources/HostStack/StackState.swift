@@ -12,7 +12,7 @@ struct StackState {
         var connection: Connection?
         /// Whether the slot waits in `ready`.
         var isReady = false
-        /// The deadline that stands in the heap.
+        /// The instant at which the heap has the connection looked at: not later than its deadline.
         var scheduled: Instant?
         /// Whether the application was told of the connection.
         var isAccepted = false
@@ -247,10 +247,12 @@ struct StackState {
     }
 
     private mutating func schedule(_ slot: Int) {
-        let deadline = slots[slot].connection?.pollDeadline()
-        guard deadline != slots[slot].scheduled else { return }
+        guard let deadline = slots[slot].connection?.pollDeadline() else { return }
+        // Most deadlines move away before they come: then the entry that stands is early enough,
+        // and the connection is asked again when it comes.
+        if let scheduled = slots[slot].scheduled, scheduled <= deadline { return }
         slots[slot].scheduled = deadline
-        if let deadline { deadlines.insert(Deadline(instant: deadline, slot: slot)) }
+        deadlines.insert(Deadline(instant: deadline, slot: slot))
     }
 
     mutating func pollDeadline() -> Instant? {

@@ -133,6 +133,7 @@ extension Connection {
         if kind == .capable { paths.initialTuple = tcp.tuple }
         subflows.append(
             Subflow(id: id, kind: kind, isOpener: isOpener, interface: interface, tcp: tcp))
+        learnOffload(subflows.count - 1)
         events.append(.subflowOpened(id, tcp.tuple))
         return subflows.count - 1
     }

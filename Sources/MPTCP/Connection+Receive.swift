@@ -9,6 +9,7 @@ extension Connection {
         _ view: SegmentView, packet: UnsafeRawBufferPointer, on id: SubflowID, now: Instant
     ) -> Bool {
         guard let index = index(of: id) else { return true }
+        noteUse(now: now)
         let header = view.header
         let payload = UnsafeRawBufferPointer(rebasing: packet[view.payload])
         guard receiveHandshake(header, payload.count, index, now: now) else { return false }

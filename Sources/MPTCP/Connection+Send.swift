@@ -1,3 +1,4 @@
+internal import CongestionControl
 internal import DequeModule
 internal import NetworkPrimitives
 internal import TCP
@@ -20,12 +21,26 @@ extension Connection {
         while data.next < min(data.sent.end, data.windowEnd) {
             guard let index = Scheduler.lowestRTT(candidates, subflows) else { return }
             let length = min(
-                subflows[index].tcp.effectiveMSS, data.sent.end - data.next,
-                data.windowEnd - data.next)
+                mappingLimit(index), data.sent.end - data.next, data.windowEnd - data.next)
             map(data.next..<(data.next + length), on: index, isReinjection: false, now: now)
             data.next += length
         }
         armWindowProbe(now: now)
+    }
+
+    /// Octets of the next mapping of new data: one segment, or whole segments that leave as one
+    /// super-segment. As Linux sizes its own, that is no more than a millisecond of the subflow's
+    /// rate, so that a slow link does not get them in bursts.
+    private func mappingLimit(_ index: Int) -> Int {
+        let segment = subflows[index].tcp.effectiveMSS
+        let largest = subflows[index].superSegmentLimit
+        guard largest > segment, let roundTrip = subflows[index].tcp.rtt.smoothed else {
+            return segment
+        }
+        let window = subflows[index].tcp.congestion.window
+        let millisecond = window * 1_000_000 / max(Int(roundTrip), 1_000)
+        let octets = min(largest, millisecond, subflows[index].tcp.sendAllowance)
+        return max(octets / segment * segment, segment)
     }
 
     private mutating func scheduleReinjections(_ candidates: [Int], now: Instant) {

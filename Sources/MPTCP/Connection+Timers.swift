@@ -1,3 +1,4 @@
+internal import DequeModule
 public import NetworkPrimitives
 internal import TCP
 internal import WireFormat
@@ -11,6 +12,7 @@ extension Connection {
         }
         if closeReason == nil {
             consider(graceDeadline)
+            consider(releaseDeadline)
             consider(data.finDeadline)
             consider(data.probeDeadline)
             consider(data.failure.map { min($0.deadline, $0.nextRepeat) })
@@ -34,7 +36,30 @@ extension Connection {
         advanceClosing(now: now)
     }
 
+    /// How long a connection is idle before it gives memory back.
+    private static let idleTime = Duration.seconds(1)
+
+    /// The connection is not idle. The deadline is not moved each time: it looks when it comes.
+    mutating func noteUse(now: Instant) {
+        lastUse = now
+        if releaseDeadline == nil { releaseDeadline = now + Self.idleTime }
+    }
+
+    private mutating func handleIdleness(now: Instant) {
+        guard let deadline = releaseDeadline, deadline <= now else { return }
+        guard now - lastUse >= Self.idleTime else {
+            releaseDeadline = lastUse + Self.idleTime
+            return
+        }
+        releaseDeadline = nil
+        data.sent.releaseIfEmpty()
+        data.received.releaseIfEmpty()
+        for index in subflows.indices { subflows[index].releaseMemory() }
+        if events.isEmpty { events = [] }
+    }
+
     private mutating func handleConnectionDeadline(now: Instant) {
+        handleIdleness(now: now)
         if let deadline = graceDeadline, deadline <= now {
             graceDeadline = nil
             endGrace(now: now)

@@ -13,14 +13,31 @@ public struct Transmit: Sendable {
     public var destination: IPAddress
     /// Octets of the IP packet.
     public var length: Int
+    /// What is still to be done to it; `nil` when it is complete.
+    public var offload: PacketOffload?
 
     /// A packet of this length.
-    public init(interface: InterfaceID, source: IPAddress, destination: IPAddress, length: Int) {
+    public init(
+        interface: InterfaceID, source: IPAddress, destination: IPAddress, length: Int,
+        offload: PacketOffload? = nil
+    ) {
+        self.offload = offload
         self.interface = interface
         self.source = source
         self.destination = destination
         self.length = length
     }
+}
+
+/// What whoever sends a packet is to do to it: finish the TCP checksum, and cut it if it is larger
+/// than the link takes.
+public struct PacketOffload: Hashable, Sendable {
+    /// Where the TCP header begins, in the IP packet.
+    public var transportStart: Int
+    /// Octets of the IP and the TCP header.
+    public var headerLength: Int
+    /// Payload octets of each piece; 0 when it is not to be cut.
+    public var segmentSize: Int
 }
 
 extension Connection {
@@ -36,15 +53,34 @@ extension Connection {
             var segment = polled
             decorate(&segment, index, carriesSignal: carriesSignal)
             let tuple = subflows[index].tcp.tuple
+            let offload = offload(of: segment, index)
             let length = segment.header.encodePacket(
                 source: tuple.local.address, destination: tuple.remote.address,
-                payloadLength: segment.payload.count, into: buffer
+                deviceFinishesChecksum: offload != nil, payloadLength: segment.payload.count,
+                into: buffer
             ) { subflows[index].tcp.sendBuffer.copy(segment.payload, to: $0) }
             return Transmit(
                 interface: subflows[index].interface, source: tuple.local.address,
-                destination: tuple.remote.address, length: length)
+                destination: tuple.remote.address, length: length, offload: offload)
         }
         return nil
+    }
+
+    private func offload(of segment: OutgoingSegment, _ index: Int) -> PacketOffload? {
+        guard subflows[index].offload.finishesChecksums else { return nil }
+        let isV6 = subflows[index].tcp.tuple.local.address.isV6
+        let mss = subflows[index].tcp.effectiveMSS
+        return PacketOffload(
+            transportStart: isV6 ? IPv6Header.length : IPv4Header.minimumLength,
+            headerLength: segment.header.packetLength(isV6: isV6, payload: 0),
+            segmentSize: segment.payload.count > mss ? mss : 0)
+    }
+
+    /// Notes what the subflow's interface does for its packets.
+    mutating func learnOffload(_ index: Int) {
+        let id = subflows[index].interface
+        guard let interface = interfaces.first(where: { $0.id == id }) else { return }
+        subflows[index].offload = interface.offload
     }
 
     /// The subflow's next segment, and whether it was made for a signal or DATA_FIN alone.
@@ -57,7 +93,10 @@ extension Connection {
             subflows[index].isFourthPacketPending = false
             if let segment = subflows[index].tcp.pollACK(now: now) { return (segment, false) }
         }
-        if let segment = subflows[index].tcp.pollSegment(now: now) { return (segment, false) }
+        let superSegment = subflows[index].superSegmentLimit
+        if let segment = subflows[index].tcp.pollSegment(now: now, superSegment: superSegment) {
+            return (segment, false)
+        }
         // What the peer cannot understand yet has to wait, or it would be polled for ever.
         guard
             subflows[index].isDataFINPending
@@ -129,10 +168,10 @@ extension Connection {
     /// What the opener repeats until the peer has answered: MP_CAPABLE on every segment that starts
     /// behind the SYN (mptcp-behaviour, 2.1 step 5), MP_JOIN on the third packet (4.1).
     private func handshakeOption(for segment: OutgoingSegment, _ index: Int) -> MPTCPOption? {
-        let subflow = subflows[index]
-        guard subflow.isOpener, !subflow.isFullyEstablished, let remoteKey,
-            segment.header.sequence == subflow.tcp.initialSequence + 1
+        guard subflows[index].isOpener, !subflows[index].isFullyEstablished, let remoteKey,
+            segment.header.sequence == subflows[index].tcp.initialSequence + 1
         else { return nil }
+        let subflow = subflows[index]
         switch subflow.kind {
         case .capable:
             var capable = MPCapable(senderKey: localKey, receiverKey: remoteKey)

@@ -68,6 +68,10 @@ public struct Connection: Sendable {
     var generator: SeededGenerator
     var nextSubflowID: UInt32 = 0
     var graceDeadline: Instant?
+    /// When a segment came, or the application wrote or read, for the last time.
+    var lastUse = Instant(nanoseconds: .min / 2)
+    /// When the memory of empty buffers is given back, if nothing happens until then.
+    var releaseDeadline: Instant?
     /// Whether it was the peer that ended the last subflow that ended.
     var wasClosedByPeer = false
     /// Whether the last subflow that ended was a join that the peer refused.
@@ -158,6 +162,7 @@ public struct Connection: Sendable {
 
     /// Takes bytes of the application; returns how many there was room for.
     public mutating func write(_ bytes: UnsafeRawBufferPointer, now: Instant) -> Int {
+        noteUse(now: now)
         let count = min(bytes.count, writableCount)
         if count < bytes.count { data.wantsWritableEvent = true }
         guard count > 0 else { return 0 }
@@ -168,7 +173,10 @@ public struct Connection: Sendable {
     /// Gives received bytes to the application.
     public mutating func read(into buffer: UnsafeMutableRawBufferPointer, now: Instant) -> Int {
         let count = data.received.read(into: buffer)
-        if count > 0 { openWindow() }
+        if count > 0 {
+            noteUse(now: now)
+            openWindow()
+        }
         data.isReadableSignalled = false
         return count
     }

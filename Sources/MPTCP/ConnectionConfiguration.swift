@@ -66,15 +66,38 @@ public struct StackInterface: Hashable, Sendable {
     public var mtu: Int
     /// Whether it is administratively up (`IFF_UP`).
     public var isUp: Bool
+    /// What the stack leaves to whoever sends its packets there.
+    public var offload: SendOffload
 
     /// An interface of these properties.
-    public init(id: InterfaceID, name: String, addresses: [IPAddress], mtu: Int, isUp: Bool) {
+    public init(
+        id: InterfaceID, name: String, addresses: [IPAddress], mtu: Int, isUp: Bool,
+        offload: SendOffload = .none
+    ) {
+        self.offload = offload
         self.id = id
         self.name = name
         self.addresses = addresses
         self.mtu = mtu
         self.isUp = isUp
     }
+}
+
+/// What a stack may leave to whoever sends its packets.
+public struct SendOffload: Hashable, Sendable {
+    /// Nothing: packets are complete and no larger than the MTU.
+    public static let none = SendOffload(finishesChecksums: false, largestPacket: 0)
+    /// Checksums, and cutting packets of up to 64 KiB: what a Linux packet socket does for every
+    /// interface, whatever the interface can do itself.
+    public static let full = SendOffload(finishesChecksums: true, largestPacket: 65_535)
+
+    /// TCP checksums are finished there.
+    public var finishesChecksums: Bool
+    /// Octets of the largest packet that is cut there; 0 for none.
+    public var largestPacket: Int
+
+    /// Payload octets that a super-segment may have beside the largest headers.
+    var largestPayload: Int { max(largestPacket - 100, 0) }
 }
 
 /// Why a connection is no more.

@@ -37,6 +37,8 @@ struct Subflow: Sendable {
     let isOpener: Bool
     let interface: InterfaceID
     var tcp: TCPConnection
+    /// What the interface does for us.
+    var offload = SendOffload.none
     var localAddressID = AddressID.initial
     var remoteAddressID = AddressID.initial
     var localNonce: UInt32 = 0
@@ -85,6 +87,12 @@ struct Subflow: Sendable {
         self.isOpener = isOpener
         self.interface = interface
         self.tcp = tcp
+    }
+
+    /// Payload octets of the largest super-segment. Segments that carry the handshake still are not
+    /// joined, nor those that tell of a fallback: their options would be repeated on each piece.
+    var superSegmentLimit: Int {
+        isFullyEstablished && infiniteMappings.onText == 0 ? offload.largestPayload : 0
     }
 
     /// Whether data may be scheduled here at all; a suspect only when there is no other.
@@ -149,6 +157,14 @@ struct Subflow: Sendable {
             sentMappings.removeFirst()
             if first.isReinjection { reinjectionCount -= 1 }
         }
+    }
+
+    /// Gives back the memory of everything that is empty.
+    mutating func releaseMemory() {
+        tcp.releaseMemory()
+        receivedMappings.releaseIfEmpty()
+        if sentMappings.isEmpty { sentMappings = [] }
+        if signals.isEmpty { signals = [] }
     }
 
     mutating func signal(_ option: MPTCPOption) {

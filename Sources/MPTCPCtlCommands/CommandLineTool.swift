@@ -10,8 +10,9 @@ struct MPTCPCtl: ParsableCommand {
         version: CommandLineTool.version,
         subcommands: [
             HandoverCommand.self, AnalyzeCommand.self, TestbedCommand.self, ServeCommand.self,
-            ConnectCommand.self, DoctorCommand.self, GCCommand.self, RelayCommand.self,
-            ManualCommand.self,
+            ConnectCommand.self, BenchCommand.self, DoctorCommand.self, GCCommand.self,
+            RelayCommand.self,
+            BenchEndpointCommand.self, ManualCommand.self,
         ])
 }
 

@@ -19,6 +19,8 @@ final class StackConnection {
     private(set) var local: Endpoint?
     private(set) var endpoint: WorkloadEndpoint
     private(set) var state: State
+    /// The deadline that stands in the runner's table.
+    var scheduled: Instant?
     /// What the stack last said about it: afterwards it knows nothing any more.
     private(set) var information: ConnectionInformation?
     private var isReadFinished = false

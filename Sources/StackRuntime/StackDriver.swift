@@ -68,7 +68,9 @@ package final class StackDriver {
     var interfaces = AttachedInterfaces()
     var hops: NextHopTable
     var held: [HeldPacket] = []
-    /// One packet of the largest MTU.
+    /// Where the last packet left: most go the way of the one before.
+    var latest: AttachedInterface?
+    /// One packet of the largest size.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_664, alignment: 16)
 
     static let monitorToken = UInt64.max - 1
@@ -129,6 +131,12 @@ package final class StackDriver {
     /// Name of the congestion control of all connections.
     package var congestionControl: String {
         configuration.stack.connection.tcp.congestionControl.rawValue
+    }
+
+    /// Packets that the stack took in and gave out.
+    package var packetCount: Int {
+        let counters = stack.counters
+        return counters.packetsReceived + counters.packetsSent
     }
 
     // MARK: Commands

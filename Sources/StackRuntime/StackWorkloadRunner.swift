@@ -20,14 +20,17 @@ package struct StackWorkloadOutcome: Sendable {
 /// Serves and opens workload connections on our own stack: one thread, one loop, the same endpoints
 /// as on kernel sockets; the twin of `KernelWorkloadRunner`.
 ///
-/// Commands: `listen`, `connect`, then `run`, which returns when everything has ended.
+/// Commands: `listen`, `connect`, `connectInSeries`, then `run`, which returns when everything has
+/// ended.
 package final class StackWorkloadRunner {
     package let driver: StackDriver
-    private let emit: (EventRecord) -> Void
+    private let emit: ((EventRecord) -> Void)?
     private let buffer: UnsafeMutableRawBufferPointer
     private let wallOffset: Int64
     private var isServer = false
-    private var connections: [StackConnection] = []
+    private var connections = ConnectionTable()
+    private var connectingCount = 0
+    private var series: ConnectionSeries?
     private var outcomes: [StackWorkloadOutcome] = []
     private var connectionCount = 0
     private var isStopping = false
@@ -43,8 +46,8 @@ package final class StackWorkloadRunner {
     package var patience = Duration.seconds(10)
 
     /// A runner on this driver, whose stack nobody else commands; `emit` takes each event, which a
-    /// command prints as a line.
-    package init(_ driver: StackDriver, emit: @escaping (EventRecord) -> Void = { _ in }) {
+    /// command prints as a line. Without it none is made.
+    package init(_ driver: StackDriver, emit: ((EventRecord) -> Void)? = nil) {
         self.driver = driver
         self.emit = emit
         buffer = .allocate(byteCount: Self.bufferSize, alignment: 16)
@@ -75,7 +78,8 @@ extension StackWorkloadRunner {
         let now = MonotonicClock.now()
         let handle = try driver.connect(to: remote, from: local, now: now)
         connectionCount += 1
-        connections.append(
+        connectingCount += 1
+        connections.insert(
             StackConnection(
                 connecting: handle, to: remote, number: connectionCount, workload: workload))
         report(
@@ -86,23 +90,37 @@ extension StackWorkloadRunner {
             ])
     }
 
+    /// Opens connections one after the other, each as soon as the series' limit permits.
+    package func connectInSeries(_ series: ConnectionSeries) throws(StackDriverError) {
+        self.series = series
+        try continueSeries()
+    }
+
+    /// Connections that have not ended.
+    package var openCount: Int { connections.count }
+
+    /// Connections that are open and established.
+    package var establishedCount: Int { connections.count - connectingCount }
+
     /// Runs until every connection has ended and no more can come.
     ///
     /// - Parameters:
+    ///   - isDone: returns earlier, with everything as it is, once this says so.
     ///   - control: a descriptor that becomes readable when there are commands.
     ///   - commands: takes them all, after which `control` is quiet; called when it is readable.
     ///   - limit: a server ends after so many connections; `nil` only by `stop`.
     ///   - timeout: connections that are still there then are aborted.
     package func run(
         control: Int32? = nil, commands: () -> [EndpointCommand] = { [.stop] },
-        connections limit: Int? = nil, timeout: Duration? = nil
+        connections limit: Int? = nil, timeout: Duration? = nil,
+        isDone: (StackWorkloadRunner) -> Bool = { _ in false }
     ) throws(StackDriverError) -> [StackWorkloadOutcome] {
         var now = MonotonicClock.now()
         var deadline = timeout.map { now + $0 }
         if let control { try driver.watch(control, token: Self.stopToken) }
         advance(now: now)
-        while !isOver(limit) {
-            var due = connections.compactMap(\.nextDeadline).min()
+        while !isOver(limit), !isDone(self) {
+            var due = connections.nextDeadline()
             if let deadline { due = min(due ?? deadline, deadline) }
             now = try driver.turn(until: busy.isEmpty ? due : now)
             if driver.readyTokens.contains(Self.stopToken) {
@@ -115,9 +133,12 @@ extension StackWorkloadRunner {
             if let due = deadline, due <= now {
                 deadline = nil
                 isStopping = true
-                for connection in connections { connection.lose("timed out", stack, now: now) }
+                for connection in connections.all {
+                    connection.lose("timed out", stack, now: now)
+                }
             }
             serviceDue(now: now)
+            try continueSeries()
             advance(now: now)
         }
         if let control { driver.stopWatching(control) }
@@ -136,7 +157,8 @@ extension StackWorkloadRunner {
 
     private func isOver(_ limit: Int?) -> Bool {
         guard connections.isEmpty else { return false }
-        if isStopping || !isServer { return true }
+        if isStopping { return true }
+        if !isServer { return series?.remaining ?? 0 == 0 }
         return limit.map { outcomes.count >= $0 } ?? false
     }
 
@@ -145,11 +167,13 @@ extension StackWorkloadRunner {
         case .stop:
             if isStopping {
                 // Asked twice: not in order, but now.
-                for connection in connections { connection.lose("stopped", stack, now: now) }
+                for connection in connections.all {
+                    connection.lose("stopped", stack, now: now)
+                }
             }
             isStopping = true
             for port in driver.listeningPorts { stack.stopListening(port: port) }
-            for connection in connections {
+            for connection in connections.all {
                 connection.stop(stack, now: now)
                 service(connection, now: now)
             }
@@ -160,9 +184,7 @@ extension StackWorkloadRunner {
     }
 
     private func serviceDue(now: Instant) {
-        for connection in connections {
-            if let due = connection.nextDeadline, due <= now { service(connection, now: now) }
-        }
+        while let connection = connections.popDue(now: now) { service(connection, now: now) }
         let waiting = busy
         busy.removeAll(keepingCapacity: true)
         for connection in waiting { service(connection, now: now) }
@@ -174,6 +196,7 @@ extension StackWorkloadRunner {
         {
             busy.append(connection)
         }
+        connections.schedule(connection)
         announce(connection, now: now)
     }
 
@@ -200,6 +223,7 @@ extension StackWorkloadRunner {
         case .accepted(let handle): accept(handle, now: now)
         case .established(let handle):
             guard let connection = connection(handle) else { return }
+            connectingCount -= 1
             connection.established(stack, now: now)
             reportConnection(connection, "connected", now)
             service(connection, now: now)
@@ -209,6 +233,7 @@ extension StackWorkloadRunner {
             guard let connection = connection(handle) else { return }
             // What came before the end may still be unread.
             service(connection, now: now)
+            if connection.state == .connecting { connectingCount -= 1 }
             connection.closed(reason, stack, now: now)
             finish(connection, now: now)
         case .log(let handle, let event): report(event, of: handle)
@@ -219,7 +244,7 @@ extension StackWorkloadRunner {
         connectionCount += 1
         let connection = StackConnection(
             accepted: handle, number: connectionCount, stack: stack, now: now)
-        connections.append(connection)
+        connections.insert(connection)
         reportConnection(connection, "accepted", now)
         if isStopping {
             connection.lose("stopped", stack, now: now)
@@ -229,11 +254,19 @@ extension StackWorkloadRunner {
     }
 
     private func connection(_ handle: ConnectionHandle) -> StackConnection? {
-        connections.first { $0.handle == handle }
+        connections[handle]
+    }
+
+    private func continueSeries() throws(StackDriverError) {
+        while !isStopping, let next = series?.next(open: connections.count, connectingCount),
+            let series
+        {
+            try connect(from: series.local, to: next, workload: series.workload)
+        }
     }
 
     private func finish(_ connection: StackConnection, now: Instant) {
-        connections.removeAll { $0 === connection }
+        connections.remove(connection)
         busy.removeAll { $0 === connection }
         let endpoint = connection.endpoint
         outcomes.append(
@@ -272,6 +305,7 @@ extension StackWorkloadRunner {
     private func report(
         _ source: String, _ name: String, _ time: Instant, _ fields: [JSONValue.Member]
     ) {
+        guard emit != nil else { return }
         records.append(
             EventRecord(
                 time: time, wallNanoseconds: time.nanoseconds + wallOffset, source: source,
@@ -280,12 +314,13 @@ extension StackWorkloadRunner {
 
     /// Printing takes time: it comes after the packets.
     private func emitRecords() {
-        guard !records.isEmpty else { return }
+        guard let emit, !records.isEmpty else { return }
         for record in records { emit(record) }
         records.removeAll(keepingCapacity: true)
     }
 
     private func report(_ event: LogEvent, of handle: ConnectionHandle?) {
+        guard emit != nil else { return }
         var fields: [JSONValue.Member] = []
         if let handle, let connection = connection(handle) {
             fields.append(.init("connection", .integer(Int64(connection.number))))
@@ -302,6 +337,7 @@ extension StackWorkloadRunner {
     }
 
     private func reportConnection(_ connection: StackConnection, _ name: String, _ now: Instant) {
+        guard emit != nil else { return }
         let token = connection.information?.localToken.rawValue
         report(
             connection.source, name, now,
@@ -316,13 +352,14 @@ extension StackWorkloadRunner {
     }
 
     private func announce(_ connection: StackConnection, now: Instant) {
-        guard let fields = connection.takesWorkloadNews() else { return }
+        guard emit != nil, let fields = connection.takesWorkloadNews() else { return }
         report(
             connection.source, WorkloadEndpoint.startedEventName, now,
             [.init("connection", .integer(Int64(connection.number)))] + fields)
     }
 
     private func reportSummary(_ connection: StackConnection, _ now: Instant) {
+        guard emit != nil else { return }
         report(
             connection.source, WorkloadSummary.eventName, now,
             [

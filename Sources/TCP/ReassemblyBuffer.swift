@@ -122,12 +122,12 @@ public struct ReassemblyBuffer: Sendable {
 
     /// Forgets in-order bytes before `offset`.
     public mutating func discard(upTo offset: Int) {
-        // The ring may hold out-of-order bytes behind its end: it must not drop its storage.
-        if outOfOrder.isEmpty || offset < ring.end {
-            ring.discard(upTo: offset)
-        } else {
-            ring.discardKeepingStorage(upTo: offset)
-        }
+        ring.discard(upTo: offset)
+    }
+
+    /// Gives the memory back if no byte is held.
+    public mutating func releaseIfEmpty() {
+        if outOfOrder.isEmpty { ring.releaseIfEmpty() }
     }
 
     /// The sum of an in-order range, for DSS checksums.

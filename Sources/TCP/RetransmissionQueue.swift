@@ -244,6 +244,11 @@ struct RetransmissionQueue: Sendable {
         segments[index].lastSent = now
     }
 
+    /// Gives memory back that nothing needs now.
+    mutating func releaseIfEmpty() {
+        if segments.isEmpty { segments = [] }
+    }
+
     mutating func removeAll() {
         segments.removeAll()
         (inFlight, lostCount, sackedCount) = (0, 0, 0)

@@ -17,7 +17,12 @@ public struct OutgoingSegment: Sendable {
 
 extension TCPConnection {
     /// The next segment to send, `nil` when there is nothing to send now.
-    public mutating func pollSegment(now: Instant) -> OutgoingSegment? {
+    ///
+    /// - Parameter superSegment: Payload octets up to which new data of one unit may be joined to a
+    ///   super-segment, which whoever sends it cuts in pieces of `effectiveMSS`; 0 for none.
+    public mutating func pollSegment(
+        now: Instant, superSegment: Int = 0
+    ) -> OutgoingSegment? {
         if snd.isResetPending {
             snd.isResetPending = false
             return control(snd.isResetBare ? .rst : [.rst, .ack], now: now)
@@ -34,7 +39,7 @@ extension TCPConnection {
             return control(.ack, now: now)
         }
         if let segment = pollRetransmission(now: now) { return segment }
-        if let segment = pollNewData(now: now) { return segment }
+        if let segment = pollNewData(superSegment: superSegment, now: now) { return segment }
         if let segment = pollFIN(now: now) { return segment }
         if acknowledgment.isProbePending {
             // RFC 9293, 3.8.4: an old sequence number makes the peer answer.
@@ -102,7 +107,7 @@ extension TCPConnection {
         }
         let window = snd.window - snd.una.distance(to: snd.nxt)
         if let unit = pending.first, min(unit.length, effectiveMSS) <= window,
-            let segment = takeNewData(limit: .max, now: now)
+            let segment = takeNewData(limit: effectiveMSS, now: now)
         {
             recovery.isProbeRetransmission = false
             return segment
@@ -128,13 +133,15 @@ extension TCPConnection {
             isRetransmission: true, now: now)
     }
 
-    private mutating func pollNewData(now: Instant) -> OutgoingSegment? {
+    private mutating func pollNewData(
+        superSegment: Int, now: Instant
+    ) -> OutgoingSegment? {
         let isProbe = recovery.isPersistPending
         recovery.isPersistPending = false
         guard !pending.isEmpty else { return nil }
         if isProbe {
             // The window probe: one octet, or a whole small mapping, beyond the window.
-            if let segment = takeNewData(limit: .max, now: now) { return segment }
+            if let segment = takeNewData(limit: effectiveMSS, now: now) { return segment }
         }
         let window = snd.window - snd.una.distance(to: snd.nxt)
         let room = congestion.window - queue.inFlight
@@ -149,6 +156,9 @@ extension TCPConnection {
                 return nil
             }
             length = window
+        } else if superSegment > length {
+            let whole = min(superSegment, room, window) / effectiveMSS * effectiveMSS
+            length = max(length, min(pending[0].length, whole))
         }
         if queue.isEmpty, snd.lastDataSent != .min,
             now.nanoseconds - snd.lastDataSent > rtt.timeout
@@ -158,10 +168,10 @@ extension TCPConnection {
         return takeNewData(limit: length, now: now)
     }
 
-    /// Cuts the next segment from the first unit.
+    /// Cuts the next segment, or super-segment, from the first unit.
     private mutating func takeNewData(limit: Int, now: Instant) -> OutgoingSegment? {
         guard let unit = pending.first, state.canSend || snd.isCloseRequested else { return nil }
-        let length = min(unit.length, effectiveMSS, limit)
+        let length = min(unit.length, limit)
         let sequence = snd.nxt
         let offset = snd.nextOffset
         if length == unit.length {
@@ -173,10 +183,7 @@ extension TCPConnection {
         if pending.isEmpty { flags.insert(.psh) }
         var header = header(flags: flags, now: now)
         header.sequence = sequence
-        queue.append(
-            SentSegment(
-                sequence: sequence, length: length, mapping: unit.mapping,
-                firstSent: now.nanoseconds, lastSent: now.nanoseconds))
+        noteSent(length, of: unit, from: sequence, now: now)
         snd.nxt += length
         snd.nextOffset += length
         snd.lastDataSent = now.nanoseconds
@@ -185,6 +192,23 @@ extension TCPConnection {
         return finishSegment(
             header, payload: offset..<(offset + length), mapping: unit.mapping,
             isRetransmission: false, now: now)
+    }
+
+    /// Each piece of a super-segment is lost, acknowledged and sent again on its own.
+    private mutating func noteSent(
+        _ length: Int, of unit: PendingUnit, from sequence: SequenceNumber, now: Instant
+    ) {
+        let piece = effectiveMSS
+        var offset = 0
+        while offset < length {
+            let count = min(piece, length - offset)
+            queue.append(
+                SentSegment(
+                    sequence: sequence + offset, length: count, mapping: unit.mapping,
+                    firstSent: now.nanoseconds, lastSent: now.nanoseconds))
+            offset += count
+        }
+        counters.segmentsSent += (length - 1) / piece
     }
 
     private mutating func pollFIN(now: Instant) -> OutgoingSegment? {

@@ -197,6 +197,14 @@ public struct TCPConnection: Sendable {
     /// Forgets received bytes before a stream offset: the owner took them.
     public mutating func consume(upTo offset: Int) { receiveBuffer.discard(upTo: offset) }
 
+    /// Gives back the memory of everything that is empty.
+    public mutating func releaseMemory() {
+        sendBuffer.releaseIfEmpty()
+        receiveBuffer.releaseIfEmpty()
+        queue.releaseIfEmpty()
+        if pending.isEmpty { pending = [] }
+    }
+
     /// The path carries smaller packets than thought.
     public mutating func reduceMTU(to mtu: Int) {
         guard mtu < configuration.mtu else { return }

@@ -23,6 +23,7 @@ extension Connection {
             let address = subflows[index].tcp.tuple.local.address
             let isThere = current.contains { $0.isUp && $0.addresses.contains(address) }
             if !isThere { loseSubflow(index, now: now) }
+            learnOffload(index)
         }
         reapSubflows(now: now)
         managePaths(arrived: arrived, now: now)
