@@ -19,12 +19,13 @@ extension Connection {
             consider(headDeadline()?.deadline)
             consider(paths.nextDeadline)
         }
-        for subflow in subflows {
-            consider(subflow.tcp.pollDeadline())
-            consider(subflow.joinDeadline)
-            consider(subflow.probeDeadline)
-            consider(subflow.unmappedDeadline)
-            if subflow.tcp.state != .timeWait { consider(subflow.closeDeadline) }
+        // By index: a subflow is too large to be copied each time.
+        for index in subflows.indices {
+            consider(subflows[index].tcp.pollDeadline())
+            consider(subflows[index].joinDeadline)
+            consider(subflows[index].probeDeadline)
+            consider(subflows[index].unmappedDeadline)
+            if subflows[index].tcp.state != .timeWait { consider(subflows[index].closeDeadline) }
         }
         return earliest == .distantFuture ? nil : earliest
     }

@@ -134,7 +134,8 @@ public struct Connection: Sendable {
     /// Two congestion windows, as Linux sizes its send buffer: enough to keep the subflows busy,
     /// and no more that a path must drain after the application has finished.
     var sendBufferLimit: Int {
-        let windows = subflows.reduce(0) { $0 + $1.tcp.congestion.window }
+        var windows = 0
+        for index in subflows.indices { windows += subflows[index].tcp.congestion.window }
         return min(configuration.sendBuffer, max(2 * windows, Self.leastSendBuffer))
     }
 
@@ -145,13 +146,13 @@ public struct Connection: Sendable {
 
     /// Whether nothing is left to do for this connection.
     public var isFinished: Bool {
-        closeReason != nil && subflows.allSatisfy { $0.tcp.state == .closed }
+        closeReason != nil && !subflows.indices.contains { subflows[$0].tcp.state != .closed }
     }
 
     /// The four-tuples of the subflows.
     public var tuples: [(SubflowID, FourTuple)] { subflows.map { ($0.id, $0.tcp.tuple) } }
 
-    func index(of id: SubflowID) -> Int? { subflows.firstIndex { $0.id == id } }
+    func index(of id: SubflowID) -> Int? { subflows.indices.first { subflows[$0].id == id } }
 
     /// The interface that owns a local address.
     func interface(owning address: IPAddress) -> StackInterface? {
@@ -167,6 +168,37 @@ public struct Connection: Sendable {
         if count < bytes.count { data.wantsWritableEvent = true }
         guard count > 0 else { return 0 }
         data.sent.append(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+        return count
+    }
+
+    /// Takes at most `limit` bytes that `fill` makes where they will lie; it may be given less room
+    /// and returns how many it made. Returns the same; 0 when there is no room now.
+    public mutating func write(
+        upTo limit: Int, now: Instant, fill: (UnsafeMutableRawBufferPointer) -> Int
+    ) -> Int {
+        noteUse(now: now)
+        let room = min(limit, writableCount)
+        guard room > 0 else {
+            data.wantsWritableEvent = true
+            return 0
+        }
+        return data.sent.append(upTo: room, fill: fill)
+    }
+
+    /// Gives at most `limit` received bytes to `body`, in one or two pieces that are valid during the
+    /// call; returns how many.
+    public mutating func read(
+        upTo limit: Int, now: Instant, _ body: (UnsafeRawBufferPointer) -> Void
+    ) -> Int {
+        let start = data.received.start
+        let count = min(limit, data.received.readableCount)
+        if count > 0 {
+            data.received.forEachPiece(of: start..<(start + count), body)
+            data.received.discard(upTo: start + count)
+            noteUse(now: now)
+            openWindow()
+        }
+        data.isReadableSignalled = false
         return count
     }
 

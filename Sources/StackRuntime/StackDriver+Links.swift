@@ -79,7 +79,8 @@ extension StackDriver {
     }
 
     /// Super-packets of one batch should still be in the processor's cache when they are read.
-    private static let batchSize = 16
+    private static let batchSize = 8
+    private static let queueSize = 64
 
     private func open(_ link: LinkInformation) throws(StackDriverError) -> any PacketDevice {
         do throws(DeviceError) {
@@ -88,7 +89,7 @@ extension StackDriver {
                 .init(
                     filter: .tcpDestinations(reservation.ports),
                     slotSize: PacketSocketDevice.Configuration.superPacketSlot,
-                    batchSize: Self.batchSize))
+                    batchSize: Self.batchSize, queueSize: Self.queueSize))
             return configuration.middleware?(device, link.name) ?? device
         } catch {
             if case .system(let error) = error, error.isPermission { throw .notPermitted }

@@ -25,7 +25,6 @@ package struct StackWorkloadOutcome: Sendable {
 package final class StackWorkloadRunner {
     package let driver: StackDriver
     private let emit: ((EventRecord) -> Void)?
-    private let buffer: UnsafeMutableRawBufferPointer
     private let wallOffset: Int64
     private var isServer = false
     private var connections = ConnectionTable()
@@ -39,7 +38,6 @@ package final class StackWorkloadRunner {
     /// Events that are printed once the packets are out.
     private var records: [EventRecord] = []
 
-    private static let bufferSize = 1 << 18
     private static let stopToken: UInt64 = 1
 
     /// How long connections may take to end after a stop before they are aborted.
@@ -50,11 +48,8 @@ package final class StackWorkloadRunner {
     package init(_ driver: StackDriver, emit: ((EventRecord) -> Void)? = nil) {
         self.driver = driver
         self.emit = emit
-        buffer = .allocate(byteCount: Self.bufferSize, alignment: 16)
         wallOffset = WallClock.offsetFromMonotonic()
     }
-
-    deinit { buffer.deallocate() }
 }
 
 // MARK: - Commands
@@ -93,7 +88,7 @@ extension StackWorkloadRunner {
     /// Opens connections one after the other, each as soon as the series' limit permits.
     package func connectInSeries(_ series: ConnectionSeries) throws(StackDriverError) {
         self.series = series
-        try continueSeries()
+        _ = try continueSeries()
     }
 
     /// Connections that have not ended.
@@ -118,7 +113,7 @@ extension StackWorkloadRunner {
         var now = MonotonicClock.now()
         var deadline = timeout.map { now + $0 }
         if let control { try driver.watch(control, token: Self.stopToken) }
-        advance(now: now)
+        try advance(now: now)
         while !isOver(limit), !isDone(self) {
             var due = connections.nextDeadline()
             if let deadline { due = min(due ?? deadline, deadline) }
@@ -138,8 +133,7 @@ extension StackWorkloadRunner {
                 }
             }
             serviceDue(now: now)
-            try continueSeries()
-            advance(now: now)
+            try advance(now: now)
         }
         if let control { driver.stopWatching(control) }
         try linger()
@@ -191,7 +185,7 @@ extension StackWorkloadRunner {
     }
 
     private func service(_ connection: StackConnection, now: Instant) {
-        if connection.service(stack, buffer: buffer, now: now),
+        if connection.service(stack, now: now),
             !busy.contains(where: { $0 === connection })
         {
             busy.append(connection)
@@ -201,10 +195,13 @@ extension StackWorkloadRunner {
     }
 
     /// Takes the stack's events and sends its packets until neither yields anything.
-    private func advance(now: Instant) {
-        takeEvents(now: now)
-        driver.transmit(now: now)
-        while takeEvents(now: now) { driver.transmit(now: now) }
+    private func advance(now: Instant) throws(StackDriverError) {
+        repeat {
+            takeEvents(now: now)
+            driver.transmit(now: now)
+            while takeEvents(now: now) { driver.transmit(now: now) }
+            // The end of a connection makes room for the next one.
+        } while try continueSeries()
         emitRecords()
     }
 
@@ -257,12 +254,16 @@ extension StackWorkloadRunner {
         connections[handle]
     }
 
-    private func continueSeries() throws(StackDriverError) {
+    /// Whether it opened any.
+    private func continueSeries() throws(StackDriverError) -> Bool {
+        var opened = false
         while !isStopping, let next = series?.next(open: connections.count, connectingCount),
             let series
         {
             try connect(from: series.local, to: next, workload: series.workload)
+            opened = true
         }
+        return opened
     }
 
     private func finish(_ connection: StackConnection, now: Instant) {
@@ -288,7 +289,7 @@ extension StackWorkloadRunner {
         var now = MonotonicClock.now()
         while now < end {
             now = try driver.turn(until: end)
-            advance(now: now)
+            try advance(now: now)
         }
     }
 

@@ -24,11 +24,6 @@ public struct ByteRing: Sendable {
         end += bytes.count
     }
 
-    /// Adds the bytes `range` of another ring at the end.
-    public mutating func append(_ range: Range<Int>, of other: ByteRing) {
-        other.forEachPiece(of: range) { append($0) }
-    }
-
     /// Forgets everything before `offset`.
     public mutating func discard(upTo offset: Int) {
         start = min(max(start, offset), end)

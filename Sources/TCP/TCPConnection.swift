@@ -33,7 +33,7 @@ public struct TCPConnection: Sendable {
     var pending: Deque<PendingUnit> = []
     var acknowledgment = AcknowledgmentState()
     /// Bytes given to `send` and not yet acknowledged; offset 0 is the octet behind the SYN.
-    public internal(set) var sendBuffer = ByteRing()
+    public internal(set) var sendBuffer = SendBuffer()
     /// Bytes received; offset 0 is the octet behind the peer's SYN.
     public internal(set) var receiveBuffer = ReassemblyBuffer()
     /// Round-trip time and timeout.
@@ -127,7 +127,7 @@ public struct TCPConnection: Sendable {
     /// Puts bytes at the end of the stream. Octets with a mapping are one unit: no segment holds
     /// octets of two units (mptcp-behaviour, 5.2 rule 7).
     public mutating func send(
-        _ range: Range<Int>, of source: ByteRing, mapping: SegmentMapping?
+        _ range: Range<Int>, of source: SendBuffer, mapping: SegmentMapping?
     ) {
         guard !range.isEmpty else { return }
         sendBuffer.append(range, of: source)

@@ -216,7 +216,7 @@ import WireFormat
     /// (mptcp-behaviour, 5.2).
     @Test func mappingsStayApart() {
         let bench = Bench.established()
-        var source = ByteRing()
+        var source = SendBuffer()
         let bytes = [UInt8](repeating: 7, count: 3_000)
         bytes.withUnsafeBytes { source.append($0) }
         func mapping(_ offset: Int, _ length: Int) -> SegmentMapping {

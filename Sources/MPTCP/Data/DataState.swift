@@ -10,7 +10,7 @@ struct DataState: Sendable {
     var remoteInitialDSN = DataSequenceNumber(0)
 
     /// Bytes from the first that was not DATA_ACKed (`start`) to the last one written (`end`).
-    var sent = ByteRing()
+    var sent = SendBuffer()
     /// Offset of the next byte to map for the first time.
     var next = 0
     /// Highest offset that the peer's window permits; never moves back.
