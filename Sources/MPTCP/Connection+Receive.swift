@@ -378,7 +378,9 @@ extension Connection {
     }
 
     mutating func signalWritable() {
-        guard data.wantsWritableEvent, writableCount >= sendBufferLimit / 4 else { return }
+        guard data.wantsWritableEvent,
+            writableCount >= min(configuration.sendBuffer, unsentLimit) / 4
+        else { return }
         data.wantsWritableEvent = false
         events.append(.writable)
     }

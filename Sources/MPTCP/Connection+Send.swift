@@ -10,6 +10,7 @@ extension Connection {
         guard closeReason == nil, isEstablished else { return }
         if isFallback {
             scheduleInFallback(now: now)
+            signalWritable()
             return
         }
         guard !data.reinjections.isEmpty || data.next < data.sent.end else { return }
@@ -19,12 +20,13 @@ extension Connection {
         scheduleReinjections(candidates, now: now)
         guard data.reinjections.isEmpty || data.next == data.acknowledged else { return }
         while data.next < min(data.sent.end, data.windowEnd) {
-            guard let index = Scheduler.lowestRTT(candidates, subflows) else { return }
+            guard let index = Scheduler.lowestRTT(candidates, subflows) else { break }
             let length = min(
                 mappingLimit(index), data.sent.end - data.next, data.windowEnd - data.next)
             map(data.next..<(data.next + length), on: index, isReinjection: false, now: now)
             data.next += length
         }
+        signalWritable()
         armWindowProbe(now: now)
     }
 

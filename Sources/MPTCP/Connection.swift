@@ -128,18 +128,25 @@ public struct Connection: Sendable {
     /// Octets that can be written now.
     public var writableCount: Int {
         guard closeReason == nil, !data.isFinishing else { return 0 }
-        return max(sendBufferLimit - data.sent.count, 0)
+        let unsent = data.sent.end - data.next
+        return max(min(configuration.sendBuffer - data.sent.count, unsentLimit - unsent), 0)
     }
 
-    /// Two congestion windows, as Linux sizes its send buffer: enough to keep the subflows busy,
-    /// and no more that a path must drain after the application has finished.
-    var sendBufferLimit: Int {
+    /// Bytes that may wait to be sent for the first time: about a congestion window. More would help
+    /// nobody, because the application is told as soon as they are on their way, and a path would
+    /// have to drain it after the application has finished. What the application has just written is
+    /// then still in the processor's cache when it is sent.
+    ///
+    /// What is on its way is another matter: it stays in the send buffer until the slowest path has
+    /// brought what came before it.
+    var unsentLimit: Int {
         var windows = 0
         for index in subflows.indices { windows += subflows[index].tcp.congestion.window }
-        return min(configuration.sendBuffer, max(2 * windows, Self.leastSendBuffer))
+        return min(max(windows, Self.leastUnsent), Self.mostUnsent)
     }
 
-    private static let leastSendBuffer = 131_072
+    private static let leastUnsent = 131_072
+    private static let mostUnsent = 262_144
 
     /// Whether the peer finished and everything was read.
     public var isAtEnd: Bool { data.isPeerFinished && data.received.readableCount == 0 }

@@ -29,6 +29,7 @@ package final class StackWorkloadRunner {
     private var isServer = false
     private var connections = ConnectionTable()
     private var connectingCount = 0
+    private var closingCount = 0
     private var series: ConnectionSeries?
     private var outcomes: [StackWorkloadOutcome] = []
     private var connectionCount = 0
@@ -185,7 +186,10 @@ extension StackWorkloadRunner {
     }
 
     private func service(_ connection: StackConnection, now: Instant) {
-        if connection.service(stack, now: now),
+        let wasEstablished = connection.state == .established
+        let goesOn = connection.service(stack, now: now)
+        if wasEstablished, connection.state == .closing { closingCount += 1 }
+        if goesOn,
             !busy.contains(where: { $0 === connection })
         {
             busy.append(connection)
@@ -231,6 +235,7 @@ extension StackWorkloadRunner {
             // What came before the end may still be unread.
             service(connection, now: now)
             if connection.state == .connecting { connectingCount -= 1 }
+            if connection.state == .closing { closingCount -= 1 }
             connection.closed(reason, stack, now: now)
             finish(connection, now: now)
         case .log(let handle, let event): report(event, of: handle)
@@ -257,7 +262,9 @@ extension StackWorkloadRunner {
     /// Whether it opened any.
     private func continueSeries() throws(StackDriverError) -> Bool {
         var opened = false
-        while !isStopping, let next = series?.next(open: connections.count, connectingCount),
+        // As on kernel sockets: the application is done with a connection that closes.
+        while !isStopping,
+            let next = series?.next(open: connections.count - closingCount, connectingCount),
             let series
         {
             try connect(from: series.local, to: next, workload: series.workload)
