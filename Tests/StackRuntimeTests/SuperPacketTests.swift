@@ -13,8 +13,8 @@ extension RealNetworkTests {
     struct SuperPackets {
         private static let size = 20_000_000
 
-        @Test(arguments: [true, false], [EndpointKind.swift, .kernel])
-        func areCutWhereTheLinkWantsIt(_ isCut: Bool, _ peer: EndpointKind) throws {
+        @Test(arguments: [true, false], [TestStack.swift, .kernel])
+        func areCutWhereTheLinkWantsIt(_ isCut: Bool, _ peer: TestStack) throws {
             guard peer == .swift || TestNetwork.canAskKernel else { return }
             let network = try TestNetwork(up: [.wifi], completesChecksums: isCut)
             let witness =
