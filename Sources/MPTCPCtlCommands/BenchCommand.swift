@@ -65,7 +65,9 @@ struct BenchCommand: ParsableCommand {
         let progress = Progress(isQuiet: quiet)
         let result: BenchmarkResult
         do {
-            result = try BenchmarkRunner(plan) { progress.report($0) }.run()
+            result = try BenchmarkRunner(plan, version: CommandLineTool.version) {
+                progress.report($0)
+            }.run()
         } catch {
             progress.finish()
             throw CommandFailure(error)

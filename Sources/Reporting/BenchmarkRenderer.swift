@@ -7,7 +7,7 @@ package enum BenchmarkRenderer {
         var text =
             "Benchmark: swift and kernel at both ends in turn, "
             + "\(Figures.of(result.rounds, "round", "rounds")) of each; median (least .. most)\n"
-            + "  kernel \(result.kernelRelease), \(result.processorCount) processors\n"
+            + "  kernel  \(result.environment.kernel)\n"
         var kind: BenchmarkKind?
         for line in result.lines {
             if line.kind != kind { text += "\n\(line.kind.rawValue)\n" }
@@ -38,34 +38,29 @@ package enum BenchmarkRenderer {
     /// The same as JSON, with every round.
     package static func json(_ result: BenchmarkResult) -> String {
         JSONValue.members([
-            "schema": "mptcpctl-bench-1",
+            "schema": "mptcpctl.bench/1",
+            "environment": JSONRenderer.environment(result.environment),
             "rounds": .integer(Int64(result.rounds)),
-            "kernel": .string(result.kernelRelease),
-            "processors": .integer(Int64(result.processorCount)),
-            "lines": .array(result.lines.map(value)),
-        ]).compact
+            "results": .array(result.lines.map(value)),
+        ]).pretty
     }
 
     private static func value(_ line: BenchmarkLine) -> JSONValue {
-        let statistics = line.statistics
-        return .members([
-            "benchmark": .string(line.kind.rawValue),
-            "name": .string(line.name),
+        .members([
+            "name": .string(line.kind.rawValue),
+            "variant": .string(line.variant),
+            "description": .string(line.name),
             "unit": .string(line.unit),
             "better": .string(line.preference.rawValue),
-            "swift": value(statistics.swift, line.swift),
-            "kernel": value(statistics.kernel, line.kernel),
-            "ratio": value(statistics.ratio, line.ratios),
-        ])
-    }
-
-    private static func value(_ statistics: Statistics?, _ rounds: [Double]) -> JSONValue {
-        guard let statistics else { return .null }
-        return .members([
-            "median": JSONValue(rounding: statistics.median),
-            "min": JSONValue(rounding: statistics.minimum),
-            "max": JSONValue(rounding: statistics.maximum),
-            "rounds": .array(rounds.map { JSONValue(rounding: $0) }),
+            "swift": .array(line.swift.map { JSONValue(rounding: $0) }),
+            "kernel": .array(line.kernel.map { JSONValue(rounding: $0) }),
+            "ratio": line.statistics.ratio.map { ratio -> JSONValue in
+                .members([
+                    "median": JSONValue(rounding: ratio.median),
+                    "min": JSONValue(rounding: ratio.minimum),
+                    "max": JSONValue(rounding: ratio.maximum),
+                ])
+            } ?? .null,
         ])
     }
 }

@@ -19,6 +19,8 @@ package struct BenchmarkLine: Hashable, Sendable {
     }
 
     package var kind: BenchmarkKind
+    /// What is measured, as a name for programs: `two-subflows`.
+    package var variant: String
     /// What is measured, in words.
     package var name: String
     package var unit: String
@@ -28,9 +30,11 @@ package struct BenchmarkLine: Hashable, Sendable {
     package private(set) var kernel: [Double] = []
 
     package init(
-        _ kind: BenchmarkKind, _ name: String, unit: String, better preference: Preference
+        _ kind: BenchmarkKind, _ variant: String, _ name: String, unit: String,
+        better preference: Preference
     ) {
         self.kind = kind
+        self.variant = variant
         self.name = name
         self.unit = unit
         self.preference = preference
@@ -61,13 +65,11 @@ package struct BenchmarkLine: Hashable, Sendable {
 /// Everything that a run of `mptcpctl bench` yielded.
 package struct BenchmarkResult: Hashable, Sendable {
     package var rounds: Int
-    package var kernelRelease: String
-    package var processorCount: Int
+    package var environment: RunEnvironment
     package var lines: [BenchmarkLine] = []
 
-    package init(rounds: Int, kernelRelease: String, processorCount: Int) {
+    package init(rounds: Int, environment: RunEnvironment) {
         self.rounds = rounds
-        self.kernelRelease = kernelRelease
-        self.processorCount = processorCount
+        self.environment = environment
     }
 }

@@ -33,7 +33,7 @@ package final class BenchmarkRunner {
 
     /// A runner; `progress` is told what it is about.
     package init(
-        _ plan: Plan, progress: @escaping (String) -> Void
+        _ plan: Plan, version: String, progress: @escaping (String) -> Void
     ) throws(ExperimentError) {
         do {
             try Privileges.acquire()
@@ -48,8 +48,10 @@ package final class BenchmarkRunner {
         self.progress = progress
         interruption = try Interruption()
         result = BenchmarkResult(
-            rounds: plan.rounds, kernelRelease: Machine.kernelRelease,
-            processorCount: Machine.processorCount)
+            rounds: plan.rounds,
+            environment: RunEnvironment(
+                kernel: Machine.kernelRelease, version: version,
+                details: [.init("cpus", String(Machine.processorCount))]))
         do {
             try poll.add(interruption.descriptor, token: Self.signalToken)
         } catch {
@@ -104,23 +106,28 @@ package final class BenchmarkRunner {
 
 extension BenchmarkRunner {
     private func measureGoodput() throws {
-        for (segmentation, name) in [(true, "unshaped veth"), (false, "veth, tso and gso off")] {
+        let links = [
+            (true, "one-subflow", "unshaped veth"),
+            (false, "one-subflow-offloads-off", "veth, tso and gso off"),
+        ]
+        for (segmentation, variant, name) in links {
             let network = try VethNetwork(segmentation: segmentation)
             try measure(
-                BenchmarkLine(.goodput, name, unit: "Mbit/s", better: .higher)
+                BenchmarkLine(.goodput, variant, name, unit: "Mbit/s", better: .higher)
             ) { stack in
                 try goodput(order(stack, .goodput, network), network)
             }
         }
         guard plan.isShaped else { return }
         let network = try ShapedNetwork()
-        let ways: [(name: String, path: Int, policy: SwitchPolicy)] = [
-            ("50 Mbit/s alone", 0, .singlePath), ("20 Mbit/s alone", 1, .singlePath),
-            ("50 + 20 Mbit/s, two subflows", 0, .full),
+        let ways: [(variant: String, name: String, path: Int, policy: SwitchPolicy)] = [
+            ("first-path-alone", "50 Mbit/s alone", 0, .singlePath),
+            ("second-path-alone", "20 Mbit/s alone", 1, .singlePath),
+            ("two-subflows", "50 + 20 Mbit/s, two subflows", 0, .full),
         ]
         for way in ways {
             try measure(
-                BenchmarkLine(.goodput, way.name, unit: "Mbit/s", better: .higher)
+                BenchmarkLine(.goodput, way.variant, way.name, unit: "Mbit/s", better: .higher)
             ) { stack in
                 if stack == .kernel { try network.prepareKernel(joins: way.policy == .full) }
                 var order = order(stack, .goodput, network)
@@ -144,9 +151,11 @@ extension BenchmarkRunner {
 
     private func measureConnections() throws {
         let network = try VethNetwork(segmentation: true)
-        for (parallel, name) in [(1, "one after the other"), (64, "64 at once")] {
+        for (parallel, variant, name) in [
+            (1, "sequential", "one after the other"), (64, "parallel-64", "64 at once"),
+        ] {
             try measure(
-                BenchmarkLine(.connections, name, unit: "connections/s", better: .higher)
+                BenchmarkLine(.connections, variant, name, unit: "connections/s", better: .higher)
             ) { stack in
                 var order = order(stack, .connections, network)
                 order.count = plan.connections
@@ -166,7 +175,8 @@ extension BenchmarkRunner {
         let network = try VethNetwork(segmentation: true)
         try measure(
             BenchmarkLine(
-                .latency, "request and reply on an idle veth, p50", unit: "us", better: .lower)
+                .latency, "request-reply", "request and reply on an idle veth, p50", unit: "us",
+                better: .lower)
         ) { stack in
             let end = try play(order(stack, .latency, network), network)
             guard let latency = end.client["latency_ms"]?.asDouble else {
@@ -179,11 +189,14 @@ extension BenchmarkRunner {
     private func measureMemory() throws {
         let network = try VethNetwork(segmentation: true)
         var few = BenchmarkLine(
-            .memory, "processor time of a packet among 10", unit: "us", better: .lower)
+            .memory, "packet-among-10", "processor time of a packet among 10", unit: "us",
+            better: .lower)
         var many = BenchmarkLine(
-            .memory, "processor time of a packet among \(plan.idle)", unit: "us", better: .lower)
+            .memory, "packet-among-many", "processor time of a packet among \(plan.idle)",
+            unit: "us", better: .lower)
         try measure(
-            BenchmarkLine(.memory, "an idle connection", unit: "octets", better: .lower)
+            BenchmarkLine(
+                .memory, "idle-connection", "an idle connection", unit: "octets", better: .lower)
         ) { stack in
             var order = order(stack, .memory, network)
             order.parallel = 32
