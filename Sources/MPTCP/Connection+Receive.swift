@@ -15,6 +15,7 @@ extension Connection {
         let hadReceivedFIN = subflows[index].tcp.hasReceivedFIN
         subflows[index].tcp.receiveWindow = receiveWindow(index)
         if header.flags.contains(.rst) { notePeerReset(header, index) }
+        coupleCongestion(index)
         let reception = subflows[index].tcp.receive(header, payload: payload, now: now)
         if reception.becameEstablished { handshakeCompleted(index, header: header, now: now) }
         guard reception.isAcceptable else { return reception.answersWithReset }
@@ -231,7 +232,7 @@ extension Connection {
         for range in data.reinjected.ranges where range.lowerBound < offset {
             let covered = range.clamped(to: 0..<offset)
             guard let mapping = subflows[index].lastMapping(containing: covered.lowerBound),
-                !mapping.isReinjection
+                mapping.kind != .reinjection
             else { continue }
             counters.spuriousReinjections += covered.count
         }

@@ -44,7 +44,7 @@ extension Connection {
     }
 
     /// The mapping that last carried the head, and its subflow.
-    private func headCarrier() -> (mapping: Subflow.SentMapping, index: Int)? {
+    func headCarrier() -> (mapping: Subflow.SentMapping, index: Int)? {
         var latest: (mapping: Subflow.SentMapping, index: Int)?
         for index in subflows.indices {
             guard let mapping = subflows[index].lastMapping(containing: data.acknowledged) else {

@@ -12,20 +12,32 @@ extension Connection {
             return
         }
         guard !data.reinjections.isEmpty || data.next < data.sent.end else { return }
-        let candidates = Scheduler.candidates(subflows)
+        let candidates = scheduler.candidates(subflows)
         guard !candidates.isEmpty else { return }
         adoptOrphans()
         scheduleReinjections(candidates, now: now)
         guard data.reinjections.isEmpty || data.next == data.acknowledged else { return }
+        if scheduler.kind == .redundant {
+            scheduleRedundantly(candidates, now: now)
+        } else {
+            scheduleNewData(candidates, now: now)
+        }
+        retransmitOpportunistically(candidates, now: now)
+        armWindowProbe(now: now)
+    }
+
+    private mutating func scheduleNewData(_ candidates: [Int], now: Instant) {
         while data.next < min(data.sent.end, data.windowEnd) {
-            guard let index = Scheduler.lowestRTT(candidates, subflows) else { return }
+            let window = data.windowEnd - data.acknowledged
+            guard
+                let index = scheduler.next(candidates, subflows, window: window, now: now)
+            else { return }
             let length = min(
                 subflows[index].tcp.effectiveMSS, data.sent.end - data.next,
                 data.windowEnd - data.next)
-            map(data.next..<(data.next + length), on: index, isReinjection: false, now: now)
+            map(data.next..<(data.next + length), on: index, kind: .original, now: now)
             data.next += length
         }
-        armWindowProbe(now: now)
     }
 
     private mutating func scheduleReinjections(_ candidates: [Int], now: Instant) {
@@ -53,14 +65,14 @@ extension Connection {
                 range.upperBound, range.lowerBound + subflows[index].tcp.effectiveMSS, known)
             let piece = range.lowerBound..<end
             data.reinjections.remove(piece)
-            map(piece, on: index, isReinjection: true, now: now)
+            map(piece, on: index, kind: .reinjection, now: now)
             carried[position].ranges.insert(piece)
         }
     }
 
     /// Cuts a mapping and gives it to a subflow.
-    private mutating func map(
-        _ range: Range<Int>, on index: Int, isReinjection: Bool, now: Instant
+    mutating func map(
+        _ range: Range<Int>, on index: Int, kind: Subflow.SentMapping.Kind, now: Instant
     ) {
         let streamOffset = subflows[index].tcp.sendBuffer.end
         let ssn = UInt32(truncatingIfNeeded: streamOffset + 1)
@@ -77,9 +89,14 @@ extension Connection {
                 checksum: checksum))
         subflows[index].append(
             Subflow.SentMapping(
-                data: range, subflowEnd: streamOffset + range.count, sentAt: now,
-                isReinjection: isReinjection))
-        if isReinjection { noteReinjection(range, index, dsn, now: now) }
+                data: range, subflowEnd: streamOffset + range.count, sentAt: now, kind: kind))
+        switch kind {
+        case .original: break
+        case .copy:
+            counters.redundantBytes += range.count
+            data.isContiguous = false
+        case .reinjection: noteReinjection(range, index, dsn, now: now)
+        }
     }
 
     private mutating func noteReinjection(

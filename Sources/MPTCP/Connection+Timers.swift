@@ -55,7 +55,7 @@ extension Connection {
         }
         if let deadline = data.probeDeadline, deadline <= now {
             data.probeDeadline = nil
-            if let index = Scheduler.candidates(subflows).first {
+            if let index = scheduler.candidates(subflows).first {
                 subflows[index].tcp.requestProbe()
             }
         }

@@ -78,6 +78,7 @@ public struct Connection: Sendable {
     /// it acknowledged our FIN.
     var peerKnowsEnd = false
     var paths = PathState()
+    var scheduler: Scheduler
     /// Counters.
     public internal(set) var counters = Counters()
 
@@ -87,6 +88,12 @@ public struct Connection: Sendable {
         public var reinjectedBytes = 0
         /// Octets of them whose original was acknowledged first.
         public var spuriousReinjections = 0
+        /// Octets sent again on purpose (redundant scheduler).
+        public var redundantBytes = 0
+        /// Retransmissions on a fast subflow because the connection's window was full.
+        public var opportunisticRetransmissions = 0
+        /// Windows halved because their subflow held the connection's window up.
+        public var penalties = 0
         /// Octets received twice at connection level (DuplicateData).
         public var duplicateBytes = 0
         /// Joins that this side opened and that succeeded.
@@ -111,6 +118,7 @@ public struct Connection: Sendable {
         self.generator = generator
         remoteEndpoint = remote
         usesChecksum = configuration.usesChecksum
+        scheduler = Scheduler(configuration.scheduler)
         data = DataState(
             initialDSN: scheme.initialDataSequenceNumber(of: localKey),
             receiveBuffer: configuration.receiveBuffer)

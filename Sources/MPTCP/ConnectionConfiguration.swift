@@ -19,6 +19,14 @@ public enum SwitchPolicy: String, Sendable, CaseIterable {
 public enum SchedulerKind: String, Sendable, CaseIterable {
     /// The one with the lowest smoothed RTT that has room; regular subflows before backup ones.
     case lowestRTT = "lowest-rtt"
+    /// One segment each, in turn; a subflow without room misses its turn.
+    case roundRobin = "round-robin"
+    /// Every byte on every regular subflow.
+    case redundant
+    /// The oldest usable subflow carries everything; the others stand by.
+    case backup
+    /// Lowest RTT, but a slow subflow gets nothing that would block the window for the fast one.
+    case blest
 }
 
 /// What a connection is told.
@@ -29,6 +37,9 @@ public struct ConnectionConfiguration: Sendable {
     public var policy = SwitchPolicy.backup
     /// Which subflow takes the next bytes.
     public var scheduler = SchedulerKind.lowestRTT
+    /// Whether a full connection-level window has a fast subflow send again what a slow one holds up,
+    /// and the slow one's window halved (NSDI 2012).
+    public var opportunisticRetransmission = false
     /// Octets of receive buffer, shared by all subflows.
     public var receiveBuffer = 4 * 1_048_576
     /// The most octets that the send buffer grows to.
