@@ -9,6 +9,9 @@ public struct StackConfiguration: Sendable {
     public var ephemeralPorts: ClosedRange<UInt16> = 40_000...49_999
     /// Connections that may be half open at once; further SYNs are dropped.
     public var maximumHalfOpen = 1_024
+    /// How long connections to a peer are plain TCP after SYNs with MP_CAPABLE went unanswered and
+    /// one without was answered; doubled each time it happens again. Zero remembers nothing.
+    public var blackholeTimeout = Duration.seconds(3_600)
     /// Connections at once.
     public var maximumConnections = 65_536
 

@@ -87,9 +87,12 @@ extension StackState {
             counters.droppedSYNs += 1
             return
         }
+        let scheme = HandshakeScheme.offered(
+            by: view.header.options, policy: configuration.connection.versions)
         let connection = Connection.accept(
             tuple, syn: view.header, on: interface, configuration: configuration.connection,
-            localKey: freshKey(), secrets: secrets(for: tuple, now: now), interfaces: interfaces,
+            identity: identity(scheme), secrets: secrets(for: tuple, now: now),
+            interfaces: interfaces,
             generator: generator.split(), now: now)
         halfOpen += 1
         let slot = insert(connection)
@@ -113,9 +116,12 @@ extension StackState {
         }
         let tuple = FourTuple(
             local: Endpoint(address, try freePort(address, remote)), remote: remote)
+        let scheme = peers.scheme(
+            for: remote.address, policy: configuration.connection.versions, now: now)
         let connection = Connection.open(
-            tuple, on: interface, configuration: configuration.connection, localKey: freshKey(),
-            secrets: secrets(for: tuple, now: now), interfaces: interfaces,
+            tuple, on: interface, configuration: configuration.connection,
+            identity: identity(scheme), secrets: secrets(for: tuple, now: now),
+            interfaces: interfaces,
             generator: generator.split(), now: now)
         let slot = insert(connection)
         collectEvents(slot)

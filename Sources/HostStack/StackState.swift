@@ -44,11 +44,14 @@ struct StackState {
     /// RSTs in answer to packets of no connection.
     var resets: Deque<(header: SegmentHeader, tuple: FourTuple, interface: InterfaceID)> = []
     var counters = StackCounters()
+    /// What handshakes have told about peers.
+    var peers: PeerMemory
     private let sequenceSecret: UInt64
 
     init(configuration: StackConfiguration, seed: UInt64) {
         self.configuration = configuration
         generator = SeededGenerator(seed: seed)
+        peers = PeerMemory(blackholeTimeout: configuration.blackholeTimeout)
         sequenceSecret = generator.next()
     }
 
@@ -150,13 +153,13 @@ struct StackState {
         slots[slot].connection = connection
         slots[slot].scheduled = nil
         slots[slot].isAccepted = false
-        tokens[connection.localToken] = slot
+        if !connection.isPlain { tokens[connection.localToken] = slot }
         return slot
     }
 
     private mutating func remove(_ slot: Int) {
         guard let connection = slots[slot].connection else { return }
-        tokens[connection.localToken] = nil
+        if !connection.isPlain { tokens[connection.localToken] = nil }
         for (_, tuple) in connection.tuples where subflows[tuple]?.slot == slot {
             subflows[tuple] = nil
         }
@@ -193,6 +196,8 @@ struct StackState {
                 if let entry = subflows[tuple], entry.slot == slot, entry.id == id {
                     subflows[tuple] = nil
                 }
+            case .peerAnswered(let address, let outcome, let now):
+                peers.note(outcome, of: address, now: now)
             case .log(let event): events.append(.log(handle, event))
             }
         }
@@ -280,13 +285,11 @@ struct StackState {
             timestampOffset: UInt32(truncatingIfNeeded: generator.next() ^ sequenceSecret))
     }
 
-    /// A key whose token is free and not zero (RFC 8684, 3.1).
-    mutating func freshKey() -> Key {
-        while true {
-            let key = Key(generator.next())
-            let token = HandshakeScheme.v1.token(of: key)
-            if key.rawValue != 0, token.rawValue != 0, tokens[token] == nil { return key }
-        }
+    /// The version and the key of a new connection; `nil` makes it plain TCP.
+    mutating func identity(_ scheme: HandshakeScheme?) -> ConnectionIdentity? {
+        guard configuration.connection.isMultipath, let scheme else { return nil }
+        let tokens = tokens
+        return ConnectionIdentity.draw(scheme, from: &generator) { tokens[$0] != nil }
     }
 }
 

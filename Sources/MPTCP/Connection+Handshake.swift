@@ -17,39 +17,41 @@ public struct SubflowSecrets: Sendable {
 }
 
 extension Connection {
-    /// Opens a connection (mptcp-behaviour, 2.1): the SYN comes from the next poll.
+    /// Opens a connection (mptcp-behaviour, 2.1): the SYN comes from the next poll. Without an
+    /// identity it is plain TCP.
     public static func open(
         _ tuple: FourTuple, on interface: InterfaceID, configuration: ConnectionConfiguration,
-        localKey: Key, secrets: SubflowSecrets, interfaces: [StackInterface],
+        identity: ConnectionIdentity?, secrets: SubflowSecrets, interfaces: [StackInterface],
         generator: SeededGenerator, now: Instant
     ) -> Connection {
         var connection = Connection(
-            isOpener: true, configuration: configuration, localKey: localKey,
+            isOpener: true, configuration: configuration, identity: identity,
             remote: tuple.remote, interfaces: interfaces, generator: generator)
         let tcp = TCPConnection.connect(
             tuple, configuration: connection.tcpConfiguration(for: tuple.local.address),
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
             now: now)
         connection.addSubflow(.capable, isOpener: true, interface: interface, tcp: tcp)
-        if !configuration.isMultipath { connection.isFallback = true }
         connection.log("connect", now: now, ("tuple", .text(tuple.description)))
         return connection
     }
 
-    /// Answers the first SYN of a connection (mptcp-behaviour, 2.2).
+    /// Answers the first SYN of a connection (mptcp-behaviour, 2.2). Without an identity it is plain
+    /// TCP, whatever the SYN offers.
     public static func accept(
         _ tuple: FourTuple, syn: SegmentHeader, on interface: InterfaceID,
-        configuration: ConnectionConfiguration, localKey: Key, secrets: SubflowSecrets,
-        interfaces: [StackInterface], generator: SeededGenerator, now: Instant
+        configuration: ConnectionConfiguration, identity: ConnectionIdentity?,
+        secrets: SubflowSecrets, interfaces: [StackInterface], generator: SeededGenerator,
+        now: Instant
     ) -> Connection {
         var connection = Connection(
-            isOpener: false, configuration: configuration, localKey: localKey,
+            isOpener: false, configuration: configuration, identity: identity,
             remote: tuple.remote, interfaces: interfaces, generator: generator)
-        if let offer = syn.options.capableOffer, configuration.isMultipath {
+        if !connection.isFallback, let offer = syn.options.capableOffer(of: connection.scheme) {
             // Linux takes the checksum wish from either side (kernel-peer, 4.2).
             if offer.flags.contains(.checksumRequired) { connection.usesChecksum = true }
-        } else {
-            connection.isFallback = true
+            // RFC 6824, 3.1: in version 0 the key comes with the SYN.
+            if let key = offer.senderKey { connection.learnRemoteKey(key) }
         }
         let tcp = TCPConnection.accept(
             tuple, syn: syn, configuration: connection.tcpConfiguration(for: tuple.local.address),
@@ -69,7 +71,9 @@ extension Connection {
             case .join(.syn(let isBackup, let addressID, let token, let nonce))? =
                 syn.options.mptcp.first(where: { if case .join(.syn) = $0 { true } else { false } }),
             token == localToken, isConfirmed, !isFallback, closeReason == nil,
-            data.failure == nil, !(isOver && peerKnowsEnd)
+            data.failure == nil, !(isOver && peerKnowsEnd),
+            // RFC 8684, 3.1: we said with the C flag that nobody is to join here.
+            !(deniesInitialAddress && tuple.local.address == initialLocalAddress)
         else { return false }
         let pendingJoins = subflows.count { $0.kind == .join && !$0.isFullyEstablished }
         guard pendingJoins < configuration.maximumPendingJoins, hasRoomForSubflow else {
@@ -141,7 +145,7 @@ extension Connection {
         var tcp = configuration.tcp
         tcp.maximumReceiveWindow = configuration.receiveBuffer
         // mptcp-wire, 14.2: a DSS with both numbers in 64 bits and a checksum, padded.
-        tcp.reservedOptionBytes = configuration.isMultipath ? 28 : 0
+        tcp.reservedOptionBytes = isPlain ? 0 : 28
         if let interface = interface(owning: address) { tcp.mtu = interface.mtu }
         return tcp
     }
@@ -154,13 +158,17 @@ extension Connection {
         case .capable:
             guard !isFallback else { return true }
             // RFC 8684, 3.1: version and crypto must be the ones we asked for.
-            guard let answer = header.options.capableAnswer, let key = answer.senderKey else {
+            guard let answer = header.options.capableAnswer(of: scheme), let key = answer.senderKey
+            else {
+                let wasOffered = subflows[index].tcp.synTransmissions <= configuration.capableSYNs
+                noteAnswer(wasOffered ? .refused(scheme) : .blackhole, now: now)
                 fallBack(.noCapableAnswer, now: now)
                 return true
             }
+            noteAnswer(.multipath, now: now)
             learnRemoteKey(key)
             if answer.flags.contains(.checksumRequired) { usesChecksum = true }
-            peerDeniesInitialAddress = answer.flags.contains(.denyInitialAddress)
+            notePeerFlags(answer)
             return true
         case .join:
             guard
@@ -191,20 +199,7 @@ extension Connection {
         switch subflows[index].kind {
         case .capable:
             guard !isFallback else { return true }
-            let isInOrder = header.sequence == subflows[index].tcp.receiveNext
-            // A later segment may come first; MP_CAPABLE is on the one behind the SYN.
-            guard isInOrder || header.options.dss == nil else { return false }
-            guard let capable = header.options.capableConfirmation(hasPayload: payloadLength > 0),
-                let key = capable.senderKey, capable.receiverKey == localKey
-            else {
-                fallBack(.noCapableConfirmation, now: now)
-                return true
-            }
-            learnRemoteKey(key)
-            // kernel-peer, 4.2: the third packet decides about checksums and the C flag.
-            usesChecksum = usesChecksum || capable.flags.contains(.checksumRequired)
-            peerDeniesInitialAddress = capable.flags.contains(.denyInitialAddress)
-            return true
+            return receiveConfirmation(header, payloadLength: payloadLength, index, now: now)
         case .join:
             guard let remoteKey,
                 case .join(.ack(let hmac))? = header.options.mptcp.first(where: {
@@ -219,6 +214,40 @@ extension Connection {
             }
             return true
         }
+    }
+
+    private mutating func noteAnswer(_ outcome: HandshakeOutcome, now: Instant) {
+        events.append(.peerAnswered(remoteEndpoint.address, outcome, at: now))
+    }
+
+    private mutating func receiveConfirmation(
+        _ header: SegmentHeader, payloadLength: Int, _ index: Int, now: Instant
+    ) -> Bool {
+        // Both keys are known in version 0: any DSS confirms them when MP_CAPABLE was lost
+        // (mptcp-behaviour, 2.2).
+        if scheme == .v0, header.options.dss != nil { return true }
+        let isInOrder = header.sequence == subflows[index].tcp.receiveNext
+        // A later segment may come first; MP_CAPABLE is on the one behind the SYN.
+        guard isInOrder || header.options.dss == nil else { return false }
+        guard
+            let capable = header.options.capableConfirmation(
+                of: scheme, hasPayload: payloadLength > 0),
+            let key = capable.senderKey, capable.receiverKey == localKey,
+            remoteKey == nil || remoteKey == key
+        else {
+            fallBack(.noCapableConfirmation, now: now)
+            return true
+        }
+        learnRemoteKey(key)
+        // kernel-peer, 4.2: the third packet decides about checksums and the C flag.
+        usesChecksum = usesChecksum || capable.flags.contains(.checksumRequired)
+        notePeerFlags(capable)
+        return true
+    }
+
+    /// The C flag (RFC 8684, 3.1); in version 0 the bit means something else.
+    private mutating func notePeerFlags(_ capable: MPCapable) {
+        peerDeniesInitialAddress = scheme == .v1 && capable.flags.contains(.denyInitialAddress)
     }
 
     private mutating func learnRemoteKey(_ key: Key) {
@@ -301,36 +330,5 @@ extension Connection {
             ("backup", .number(subflows[index].isBackup ? 1 : 0)))
         subflowBecameUsable(index, now: now)
         if subflows[index].kind == .capable { managePaths(now: now) }
-    }
-}
-
-extension TCPOptions {
-    private var capables: [MPCapable] {
-        mptcp.compactMap { if case .capable(let capable) = $0 { capable } else { nil } }
-    }
-
-    private func isUsable(_ capable: MPCapable) -> Bool {
-        // RFC 8684, 3.1: an unknown B flag or crypto algorithm makes the option void.
-        !capable.flags.contains(.extensibility) && capable.flags.rawValue & 0x1f == 0x01
-    }
-
-    /// MP_CAPABLE of a SYN that offers version 1 or later.
-    public var capableOffer: MPCapable? {
-        capables.first { $0.version >= 1 && $0.senderKey == nil && isUsable($0) }
-    }
-
-    /// MP_CAPABLE of a SYN/ACK.
-    var capableAnswer: MPCapable? {
-        capables.first {
-            $0.version == 1 && $0.senderKey != nil && $0.receiverKey == nil && isUsable($0)
-        }
-    }
-
-    /// MP_CAPABLE of the third packet, or of the first data. Linux: length 20 iff no payload.
-    func capableConfirmation(hasPayload: Bool) -> MPCapable? {
-        capables.first {
-            $0.version == 1 && $0.receiverKey != nil && isUsable($0)
-                && (hasPayload || $0.dataLength == nil)
-        }
     }
 }

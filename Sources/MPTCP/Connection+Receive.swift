@@ -175,8 +175,13 @@ extension Connection {
             receiveAddAddress(announcement, index, now: now)
         case .removeAddress(let identifiers):
             for identifier in identifiers { removeRemoteAddress(identifier, now: now) }
-        case .priority(let isBackup, _):
-            subflows[index].isBackupForUs = isBackup
+        case .priority(let isBackup, let addressID):
+            // RFC 8684, 3.3.8: the form with an address is version 0's.
+            guard addressID == nil || scheme == .v0 else { break }
+            for other in subflows.indices
+            where addressID.map({ subflows[other].remoteAddressID == $0 }) ?? (other == index) {
+                subflows[other].isBackupForUs = isBackup
+            }
             log(
                 "priority_received", now: now,
                 ("subflow", .number(Int(subflows[index].id.rawValue))),
@@ -190,12 +195,6 @@ extension Connection {
         case .reset, .dss, .unknown: break
         }
         return true
-    }
-
-    private mutating func receiveFastClose(now: Instant) {
-        log("fastclose_received", now: now)
-        for index in subflows.indices { subflows[index].tcp.abort() }
-        finish(.reset, now: now)
     }
 
     // MARK: Data level
@@ -271,7 +270,9 @@ extension Connection {
         dataOffset: Int, subflowOffset: Int, length: Int, wireLength: UInt16,
         subflowSequenceNumber: UInt32, checksum: UInt16?, _ index: Int, now: Instant
     ) -> Bool {
-        // RFC 8684, 3.3.1: a checksum against the agreement is an error.
+        // RFC 8684, 3.3.1: a checksum against the agreement is an error; in version 0 one that
+        // nobody asked for is not looked at.
+        let checksum = scheme == .v0 && !usesChecksum ? nil : checksum
         guard (checksum != nil) == usesChecksum, subflowOffset >= 0 else {
             resetSubflow(index, MPTCPReset(.mptcpSpecific), now: now)
             return false
@@ -292,7 +293,8 @@ extension Connection {
 
     /// Moves bytes that are in order on a subflow to the connection, as far as they are mapped.
     private mutating func drain(_ index: Int, now: Instant) {
-        guard index < subflows.count, !isFallback, data.failure == nil else { return }
+        guard index < subflows.count, !isFallback, data.failure == nil, closeReason == nil
+        else { return }
         let before = data.received.end
         while true {
             let head = subflows[index].tcp.receiveBuffer.start

@@ -17,6 +17,7 @@ extension Connection {
             consider(headDeadline()?.deadline)
             consider(paths.nextDeadline)
         }
+        consider(fastClose?.deadline)
         for subflow in subflows {
             consider(subflow.tcp.pollDeadline())
             consider(subflow.joinDeadline)
@@ -31,6 +32,7 @@ extension Connection {
     public mutating func handleDeadline(now: Instant) {
         for index in subflows.indices { handleSubflowDeadline(index, now: now) }
         if closeReason == nil { handleConnectionDeadline(now: now) }
+        handleFastClose(now: now)
         advanceClosing(now: now)
     }
 

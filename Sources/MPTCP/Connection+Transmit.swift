@@ -73,11 +73,7 @@ extension Connection {
     ) {
         let flags = segment.header.flags
         if flags.contains(.rst) {
-            if !isFallback {
-                let options = subflows[index].resetOptions
-                segment.header.options.mptcp =
-                    options.isEmpty ? [.reset(MPTCPReset(.unspecified))] : options
-            }
+            if !isFallback { segment.header.options.mptcp = resetOptions(index) }
             return
         }
         if isFallback {
@@ -91,14 +87,31 @@ extension Connection {
         }
     }
 
+    /// MP_TCPRST, and what else the subflow leaves with; version 0 knows MP_FAIL only.
+    private func resetOptions(_ index: Int) -> [MPTCPOption] {
+        let options = subflows[index].resetOptions
+        switch scheme {
+        case .v1: return options.isEmpty ? [.reset(MPTCPReset(.unspecified))] : options
+        case .v0: return options.filter { if case .fail = $0 { true } else { false } }
+        }
+    }
+
+    /// MP_CAPABLE of this version with the flags that it is sent with throughout.
+    private var capableTemplate: MPCapable {
+        var capable = MPCapable(version: scheme.version)
+        if usesChecksum { capable.flags.insert(.checksumRequired) }
+        if deniesInitialAddress { capable.flags.insert(.denyInitialAddress) }
+        return capable
+    }
+
     private mutating func decorateSYN(_ segment: inout OutgoingSegment, _ index: Int) {
         let subflow = subflows[index]
-        var capable = MPCapable()
-        if usesChecksum { capable.flags.insert(.checksumRequired) }
+        var capable = capableTemplate
         switch (subflow.kind, subflow.isOpener) {
         case (.capable, true):
             // mptcp-behaviour, 2.1 step 2: after some unanswered SYNs plain TCP is tried.
             if subflow.tcp.synTransmissions <= configuration.capableSYNs {
+                if scheme == .v0 { capable.senderKey = localKey }
                 segment.header.options.mptcp = [.capable(capable)]
             }
         case (.capable, false):
@@ -135,8 +148,11 @@ extension Connection {
         else { return nil }
         switch subflow.kind {
         case .capable:
-            var capable = MPCapable(senderKey: localKey, receiverKey: remoteKey)
-            if usesChecksum { capable.flags.insert(.checksumRequired) }
+            // RFC 6824, 3.1: in version 0 data has its DSS from the start.
+            if scheme == .v0, !segment.payload.isEmpty { return nil }
+            var capable = capableTemplate
+            capable.senderKey = localKey
+            capable.receiverKey = remoteKey
             if let mapping = segment.mapping {
                 capable.dataLength = mapping.length
                 capable.checksum = mapping.checksum

@@ -31,6 +31,8 @@ public struct Connection: Sendable {
         case subflowOpened(SubflowID, FourTuple)
         /// A subflow is gone: its tuple is free.
         case subflowClosed(SubflowID, FourTuple)
+        /// A peer answered our first SYN.
+        case peerAnswered(IPAddress, HandshakeOutcome, at: Instant)
         /// A milestone.
         case log(LogEvent)
     }
@@ -40,7 +42,9 @@ public struct Connection: Sendable {
     /// The configuration.
     public let configuration: ConnectionConfiguration
     /// How tokens and HMACs come about.
-    public let scheme = HandshakeScheme.v1
+    public let scheme: HandshakeScheme
+    /// Whether the connection is plain TCP from the start: it has no key.
+    public let isPlain: Bool
     /// This side's key.
     public let localKey: Key
     /// The peer's key, once known.
@@ -50,7 +54,7 @@ public struct Connection: Sendable {
     /// The peer's token, once its key is known.
     public internal(set) var remoteToken: Token?
     /// Whether the connection fell back to plain TCP (RFC 8684, 3.7).
-    public internal(set) var isFallback = false
+    public internal(set) var isFallback: Bool
     /// Whether the handshake is complete.
     public internal(set) var isEstablished = false
     /// Whether the peer has shown that it speaks MPTCP: joins are allowed (RFC 8684, 3.1).
@@ -68,6 +72,8 @@ public struct Connection: Sendable {
     var generator: SeededGenerator
     var nextSubflowID: UInt32 = 0
     var graceDeadline: Instant?
+    /// A fast close on ACK that waits for the peer's RST (v0).
+    var fastClose: FastClose?
     /// Whether it was the peer that ended the last subflow that ended.
     var wasClosedByPeer = false
     /// Whether the last subflow that ended was a join that the peer refused.
@@ -107,20 +113,24 @@ public struct Connection: Sendable {
     }
 
     init(
-        isOpener: Bool, configuration: ConnectionConfiguration, localKey: Key, remote: Endpoint,
-        interfaces: [StackInterface], generator: SeededGenerator
+        isOpener: Bool, configuration: ConnectionConfiguration, identity: ConnectionIdentity?,
+        remote: Endpoint, interfaces: [StackInterface], generator: SeededGenerator
     ) {
         self.isOpener = isOpener
         self.configuration = configuration
-        self.localKey = localKey
-        localToken = scheme.token(of: localKey)
+        isPlain = identity == nil
+        isFallback = isPlain
+        scheme = identity?.scheme ?? .v1
+        localKey = identity?.key ?? Key(0)
+        localToken = identity.map { $0.scheme.token(of: $0.key) } ?? Token(0)
         self.interfaces = interfaces
         self.generator = generator
         remoteEndpoint = remote
         usesChecksum = configuration.usesChecksum
         scheduler = Scheduler(configuration.scheduler)
         data = DataState(
-            initialDSN: scheme.initialDataSequenceNumber(of: localKey),
+            initialDSN: isPlain
+                ? DataSequenceNumber(0) : scheme.initialDataSequenceNumber(of: localKey),
             receiveBuffer: configuration.receiveBuffer)
     }
 
@@ -155,6 +165,9 @@ public struct Connection: Sendable {
     /// The four-tuples of the subflows.
     public var tuples: [(SubflowID, FourTuple)] { subflows.map { ($0.id, $0.tcp.tuple) } }
 
+    /// Whether the peer is to open no subflow to the address of the first one (RFC 8684, 3.1).
+    var deniesInitialAddress: Bool { configuration.deniesInitialAddress && scheme == .v1 }
+
     func index(of id: SubflowID) -> Int? { subflows.firstIndex { $0.id == id } }
 
     /// The interface that owns a local address.
@@ -185,20 +198,6 @@ public struct Connection: Sendable {
     public mutating func finishWriting(now: Instant) {
         guard closeReason == nil else { return }
         data.isFinishing = true
-    }
-
-    /// Ends the connection at once: MP_FASTCLOSE on RST (RFC 8684, 3.5).
-    public mutating func abort(now: Instant) {
-        guard closeReason == nil else { return }
-        for index in subflows.indices {
-            if !isFallback, let remoteKey {
-                subflows[index].resetOptions = [
-                    .fastClose(receiverKey: remoteKey), .reset(MPTCPReset(.unspecified)),
-                ]
-            }
-            subflows[index].tcp.abort()
-        }
-        finish(.aborted, now: now)
     }
 
     /// Asks the peer to spare the subflows of a local address, or to use them (MP_PRIO).

@@ -46,6 +46,10 @@ public struct ConnectionConfiguration: Sendable {
     public var sendBuffer = 4 * 1_048_576
     /// Whether to ask for DSS checksums.
     public var usesChecksum = false
+    /// Which versions to offer and to answer.
+    public var versions = VersionPolicy.v1
+    /// Whether to tell the peer to open no subflow to the address of the first one (C flag).
+    public var deniesInitialAddress = false
     /// Whether to speak MPTCP at all.
     public var isMultipath = true
     /// How long the connection lives without a subflow (mptcp-behaviour, 8.4).
@@ -60,6 +64,8 @@ public struct ConnectionConfiguration: Sendable {
     public var ephemeralPorts: ClosedRange<UInt16> = 40_000...49_999
     /// Addresses to announce with ADD_ADDR, on the listening side.
     public var announcedAddresses: [IPAddress] = []
+    /// The port to announce with them, when it is not the connection's.
+    public var announcedPort: UInt16?
 
     /// The defaults.
     public init() {}

@@ -189,7 +189,9 @@ extension Connection {
     mutating func receiveAddAddress(_ option: AddAddress, _ index: Int, now: Instant) {
         guard let remoteKey else { return }
         switch option.form {
-        case .v0: return
+        case .v0:
+            if scheme == .v0 { learnAddress(option, now: now) }
+        case _ where scheme == .v0: return
         case .echo:
             for position in paths.announcements.indices
             where paths.announcements[position].id == option.addressID
@@ -208,17 +210,21 @@ extension Connection {
             var echo = option
             echo.form = .echo
             subflows[index].signal(.addAddress(echo))
-            log(
-                "address_announced", now: now, ("id", .number(Int(option.addressID.rawValue))),
-                ("address", .text(option.address.description)))
-            let port = option.port ?? remoteEndpoint.port
-            let isKnown = paths.remoteAddresses.contains { $0.id == option.addressID }
-            if !isKnown, option.addressID != .initial, isJoinable(option.address),
-                paths.remoteAddresses.count < 8
-            {
-                paths.remoteAddresses.append((option.addressID, Endpoint(option.address, port)))
-                managePaths(now: now)
-            }
+            learnAddress(option, now: now)
+        }
+    }
+
+    private mutating func learnAddress(_ option: AddAddress, now: Instant) {
+        log(
+            "address_announced", now: now, ("id", .number(Int(option.addressID.rawValue))),
+            ("address", .text(option.address.description)))
+        let port = option.port ?? remoteEndpoint.port
+        let isKnown = paths.remoteAddresses.contains { $0.id == option.addressID }
+        if !isKnown, option.addressID != .initial, isJoinable(option.address),
+            paths.remoteAddresses.count < 8
+        {
+            paths.remoteAddresses.append((option.addressID, Endpoint(option.address, port)))
+            managePaths(now: now)
         }
     }
 
@@ -252,7 +258,18 @@ extension Connection {
         else { return }
         var option = AddAddress(
             addressID: paths.announcements[position].id,
-            address: paths.announcements[position].address, form: .announcement(hmac: 0))
+            address: paths.announcements[position].address, port: configuration.announcedPort,
+            form: .announcement(hmac: 0))
+        if scheme == .v0 {
+            // RFC 6824, 3.4.1: no echo; on every subflow, because it may be lost.
+            option.form = .v0
+            for other in subflows.indices where subflows[other].isUsable {
+                subflows[other].signal(.addAddress(option))
+            }
+            paths.announcements[position].isEchoed = true
+            sendAnnouncement(now: now)
+            return
+        }
         let hmac = scheme.addressHMAC(option, localKey: localKey, remoteKey: remoteKey)
         option.form = .announcement(hmac: hmac)
         subflows[index].signal(.addAddress(option))
