@@ -1,4 +1,4 @@
-public import NetworkPrimitives
+internal import NetworkPrimitives
 
 /// What the coupled algorithms must know of one path of a connection.
 public struct PathSample: Sendable {

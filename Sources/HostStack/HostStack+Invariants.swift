@@ -13,6 +13,8 @@ extension HostStack {
         }
         let live = state.slots.count { $0.connection?.isPlain == false }
         if state.tokens.count != live { problems.append("tokens of dead connections") }
+        let queued = state.slots.reduce(0) { $0 + ($1.connection?.queuedBytes ?? 0) }
+        if state.queuedBytes != queued { problems.append("queued octets were miscounted") }
         if state.halfOpen < 0 { problems.append("half-open count below zero") }
         return problems
     }

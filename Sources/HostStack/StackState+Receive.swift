@@ -25,9 +25,11 @@ extension StackState {
         if let (slot, id) = subflows[tuple] {
             let reuse = isNewSYN(view, slot, id)
             if !reuse {
+                let isShort = isShortOfMemory
                 let answersWithReset =
                     update(slot: slot, now: now) {
-                        $0.receive(view, packet: packet, on: id, now: now)
+                        $0.receive(
+                            view, packet: packet, on: id, isShortOfMemory: isShort, now: now)
                     } ?? true
                 if answersWithReset { reset(view, on: interface) }
                 return
@@ -65,23 +67,28 @@ extension StackState {
         now: Instant
     ) {
         guard let slot = tokens[token], slots[slot].connection != nil else {
-            counters.joinsWithoutToken += 1
+            mib.count(.joinNoTokenFound)
             reset(view, on: interface, MPTCPReset(.mptcpSpecific))
             return
         }
+        guard !isShortOfMemory else {
+            mib.count(.joinRejected)
+            reset(view, on: interface, MPTCPReset(.lackOfResources, isTransient: true))
+            return
+        }
         let secrets = secrets(for: tuple, now: now)
-        let isAccepted =
+        let refusal =
             update(slot: slot, now: now) {
                 $0.acceptJoin(
                     tuple, syn: view.header, on: interface, secrets: secrets, now: now)
-            } ?? false
-        if !isAccepted { reset(view, on: interface, MPTCPReset(.administrativelyProhibited)) }
+            } ?? MPTCPReset(.administrativelyProhibited)
+        if let refusal { reset(view, on: interface, refusal) }
     }
 
     private mutating func receiveSYN(
         _ view: SegmentView, _ tuple: FourTuple, on interface: InterfaceID, now: Instant
     ) {
-        guard halfOpen < configuration.maximumHalfOpen,
+        guard halfOpen < configuration.maximumHalfOpen, !isShortOfMemory,
             slots.count - freeSlots.count < configuration.maximumConnections
         else {
             counters.droppedSYNs += 1
@@ -118,6 +125,7 @@ extension StackState {
             local: Endpoint(address, try freePort(address, remote)), remote: remote)
         let scheme = peers.scheme(
             for: remote.address, policy: configuration.connection.versions, now: now)
+        if scheme == nil { mib.count(.capableSYNDisabled) }
         let connection = Connection.open(
             tuple, on: interface, configuration: configuration.connection,
             identity: identity(scheme), secrets: secrets(for: tuple, now: now),

@@ -14,6 +14,8 @@ struct StackState {
         var isReady = false
         /// The deadline that stands in the heap.
         var scheduled: Instant?
+        /// Octets that the connection keeps.
+        var queuedBytes = 0
         /// Whether the application was told of the connection.
         var isAccepted = false
     }
@@ -46,6 +48,10 @@ struct StackState {
     var counters = StackCounters()
     /// What handshakes have told about peers.
     var peers: PeerMemory
+    /// What the kernel's MIB would count that belongs to no living connection.
+    var mib = MIBCounters()
+    /// Octets that all connections keep.
+    private(set) var queuedBytes = 0
     private let sequenceSecret: UInt64
 
     init(configuration: StackConfiguration, seed: UInt64) {
@@ -160,6 +166,9 @@ struct StackState {
     private mutating func remove(_ slot: Int) {
         guard let connection = slots[slot].connection else { return }
         if !connection.isPlain { tokens[connection.localToken] = nil }
+        mib.add(connection.mib)
+        queuedBytes -= slots[slot].queuedBytes
+        slots[slot].queuedBytes = 0
         for (_, tuple) in connection.tuples where subflows[tuple]?.slot == slot {
             subflows[tuple] = nil
         }
@@ -172,6 +181,9 @@ struct StackState {
     /// Passes a connection's events on and keeps the tables current.
     mutating func collectEvents(_ slot: Int) {
         let handle = handle(slot)
+        let queued = slots[slot].connection?.queuedBytes ?? 0
+        queuedBytes += queued - slots[slot].queuedBytes
+        slots[slot].queuedBytes = queued
         while let event = slots[slot].connection?.pollEvent() {
             switch event {
             case .established:
@@ -275,6 +287,9 @@ struct StackState {
         }
     }
 
+    /// Whether what connections keep has reached the limit.
+    var isShortOfMemory: Bool { queuedBytes >= configuration.memoryLimit }
+
     // MARK: Secrets
 
     /// RFC 6528: a clock plus a keyed function of the tuple. A stack's seed is drawn from the
@@ -289,7 +304,9 @@ struct StackState {
     mutating func identity(_ scheme: HandshakeScheme?) -> ConnectionIdentity? {
         guard configuration.connection.isMultipath, let scheme else { return nil }
         let tokens = tokens
-        return ConnectionIdentity.draw(scheme, from: &generator) { tokens[$0] != nil }
+        let identity = ConnectionIdentity.draw(scheme, from: &generator) { tokens[$0] != nil }
+        if identity == nil { mib.count(.noFreeToken) }
+        return identity
     }
 }
 

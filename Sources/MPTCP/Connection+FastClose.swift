@@ -1,3 +1,4 @@
+internal import DequeModule
 public import NetworkPrimitives
 internal import TCP
 internal import WireFormat
@@ -30,7 +31,8 @@ extension Connection {
     }
 
     private mutating func resetWithFastClose(_ index: Int) {
-        if !isFallback, let remoteKey {
+        if !isFallback, scheme == .v1, let remoteKey {
+            mib.count(.fastCloseSent)
             subflows[index].resetOptions = [
                 .fastClose(receiverKey: remoteKey), .reset(MPTCPReset(.unspecified)),
             ]
@@ -41,6 +43,7 @@ extension Connection {
     private mutating func sayFastClose(_ key: Key, _ index: Int, now: Instant) {
         for other in subflows.indices where other != index { subflows[other].tcp.abort() }
         subflows[index].signals = [.fastClose(receiverKey: key)]
+        mib.count(.fastCloseSent)
         let timeout = subflows[index].tcp.rtt.timeout
         fastClose = FastClose(
             subflow: subflows[index].id, deadline: now + .nanoseconds(timeout))
@@ -62,11 +65,13 @@ extension Connection {
         pending.deadline = now + .nanoseconds(subflows[index].tcp.rtt.timeout)
         fastClose = pending
         subflows[index].signal(.fastClose(receiverKey: remoteKey))
+        mib.count(.fastCloseSent)
     }
 
     /// MP_FASTCLOSE with our key, on an ACK or an RST: every subflow is reset.
     mutating func receiveFastClose(now: Instant) {
         log("fastclose_received", now: now)
+        mib.count(.fastCloseReceived)
         fastClose = nil
         for index in subflows.indices { subflows[index].tcp.abort() }
         finish(.reset, now: now)

@@ -32,6 +32,7 @@ extension Connection {
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
             now: now)
         connection.addSubflow(.capable, isOpener: true, interface: interface, tcp: tcp)
+        if !connection.isPlain { connection.mib.count(.capableSYNSent) }
         connection.log("connect", now: now, ("tuple", .text(tuple.description)))
         return connection
     }
@@ -50,6 +51,7 @@ extension Connection {
         if !connection.isFallback, let offer = syn.options.capableOffer(of: connection.scheme) {
             // Linux takes the checksum wish from either side (kernel-peer, 4.2).
             if offer.flags.contains(.checksumRequired) { connection.usesChecksum = true }
+            connection.mib.count(.capableSYNReceived)
             // RFC 6824, 3.1: in version 0 the key comes with the SYN.
             if let key = offer.senderKey { connection.learnRemoteKey(key) }
         }
@@ -61,12 +63,12 @@ extension Connection {
         return connection
     }
 
-    /// Answers SYN+MP_JOIN whose token is ours (mptcp-behaviour, 4.2). Returns whether it did; if
-    /// not, the host answers with RST and reason 3.
+    /// Answers SYN+MP_JOIN whose token is ours (mptcp-behaviour, 4.2). Returns with what RST the host
+    /// is to answer instead, if it is.
     public mutating func acceptJoin(
         _ tuple: FourTuple, syn: SegmentHeader, on interface: InterfaceID,
         secrets: SubflowSecrets, now: Instant
-    ) -> Bool {
+    ) -> MPTCPReset? {
         guard
             case .join(.syn(let isBackup, let addressID, let token, let nonce))? =
                 syn.options.mptcp.first(where: { if case .join(.syn) = $0 { true } else { false } }),
@@ -74,17 +76,25 @@ extension Connection {
             data.failure == nil, !(isOver && peerKnowsEnd),
             // RFC 8684, 3.1: we said with the C flag that nobody is to join here.
             !(deniesInitialAddress && tuple.local.address == initialLocalAddress)
-        else { return false }
-        let pendingJoins = subflows.count { $0.kind == .join && !$0.isFullyEstablished }
-        guard pendingJoins < configuration.maximumPendingJoins, hasRoomForSubflow else {
+        else { return MPTCPReset(.administrativelyProhibited) }
+        guard hasRoomForSubflow, makeRoomForPendingJoin(now: now) else {
             counters.joinsFailed += 1
-            return false
+            mib.count(.joinRejected)
+            // The limit is there to stay, half-open joins are not (RFC 8684, 3.6).
+            return hasRoomForSubflow
+                ? MPTCPReset(.lackOfResources, isTransient: true)
+                : MPTCPReset(.administrativelyProhibited)
         }
+        mib.count(.joinSYNReceived)
+        if isBackup { mib.count(.joinSYNBackupReceived) }
+        var settings = tcpConfiguration(for: tuple.local.address)
+        settings.maximumSYNRetransmissions = Self.pendingJoinRetransmissions
         let tcp = TCPConnection.accept(
-            tuple, syn: syn, configuration: tcpConfiguration(for: tuple.local.address),
-            initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
+            tuple, syn: syn, configuration: settings, initialSequence: secrets.initialSequence,
+            timestampOffset: secrets.timestampOffset,
             now: now)
         let index = addSubflow(.join, isOpener: false, interface: interface, tcp: tcp)
+        subflows[index].pendingSince = now
         subflows[index].remoteAddressID = addressID
         subflows[index].remoteNonce = nonce
         subflows[index].localNonce = UInt32(truncatingIfNeeded: generator.next())
@@ -94,8 +104,24 @@ extension Connection {
         log(
             "join_received", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("tuple", .text(tuple.description)))
+        return nil
+    }
+
+    /// Whoever has seen a token on the wire can send joins without end: some are served at once, and
+    /// one that does not go on makes room for the next.
+    private mutating func makeRoomForPendingJoin(now: Instant) -> Bool {
+        let pending = subflows.indices.filter { subflows[$0].pendingSince != nil }
+        guard pending.count >= configuration.maximumPendingJoins else { return true }
+        guard let oldest = pending.first, let since = subflows[oldest].pendingSince,
+            now - since >= configuration.tcp.initialRTO
+        else { return false }
+        subflows[oldest].tcp.discard()
+        reapSubflows(now: now)
         return true
     }
+
+    /// SYN/ACKs that nobody answers: fifteen seconds in all.
+    private static var pendingJoinRetransmissions: Int { 3 }
 
     /// Opens a subflow (mptcp-behaviour, 4.1): SYN+MP_JOIN comes from the next poll.
     mutating func openJoin(
@@ -111,6 +137,7 @@ extension Connection {
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
             now: now)
         let index = addSubflow(.join, isOpener: true, interface: interface, tcp: tcp)
+        mib.count(.joinSYNSent)
         subflows[index].localNonce = UInt32(truncatingIfNeeded: generator.next())
         subflows[index].isBackupForPeer = isBackup
         subflows[index].remoteAddressID = remoteAddressID
@@ -123,9 +150,11 @@ extension Connection {
 
     var initialLocalAddress: IPAddress? { paths.initialTuple?.local.address }
 
-    /// Whether the limit of subflows beyond the first allows another one.
+    /// Whether the limit of subflows beyond the first allows another one. Joins that nobody has
+    /// proved yet take no place.
     var hasRoomForSubflow: Bool {
-        subflows.count(where: \.isAlive) <= configuration.maximumExtraSubflows
+        subflows.count { $0.isAlive && $0.pendingSince == nil }
+            <= configuration.maximumExtraSubflows
     }
 
     @discardableResult
@@ -166,6 +195,7 @@ extension Connection {
                 return true
             }
             noteAnswer(.multipath, now: now)
+            mib.count(.capableSYNACKReceived)
             learnRemoteKey(key)
             if answer.flags.contains(.checksumRequired) { usesChecksum = true }
             notePeerFlags(answer)
@@ -181,8 +211,11 @@ extension Connection {
                 localKey: remoteKey, remoteKey: localKey, localNonce: nonce,
                 remoteNonce: subflows[index].localNonce)
             guard expected.high ^ hmac == 0 else {
+                mib.count(.joinSYNACKHMACFailure)
                 return refuseJoin(index, .mptcpSpecific, now: now)
             }
+            mib.count(.joinSYNACKReceived)
+            if isBackup { mib.count(.joinSYNACKBackupReceived) }
             subflows[index].remoteNonce = nonce
             subflows[index].isBackupForUs = isBackup
             if subflows[index].remoteAddressID != addressID {
@@ -210,13 +243,22 @@ extension Connection {
                 localKey: remoteKey, remoteKey: localKey,
                 localNonce: subflows[index].remoteNonce, remoteNonce: subflows[index].localNonce)
             guard expected.isEqualInConstantTime(to: hmac) else {
+                mib.count(.joinACKHMACFailure)
                 return refuseJoin(index, .mptcpSpecific, now: now)
             }
+            // Others may have been faster.
+            guard hasRoomForSubflow else {
+                mib.count(.joinRejected)
+                return refuseJoin(index, .administrativelyProhibited, now: now)
+            }
+            subflows[index].pendingSince = nil
+            mib.count(.joinACKReceived)
             return true
         }
     }
 
     private mutating func noteAnswer(_ outcome: HandshakeOutcome, now: Instant) {
+        if case .blackhole = outcome { mib.count(.blackhole) }
         events.append(.peerAnswered(remoteEndpoint.address, outcome, at: now))
     }
 
@@ -287,7 +329,10 @@ extension Connection {
             if !subflows[index].isOpener {
                 // The listener knows both keys now. Its ACK with DATA_ACK lets the opener join
                 // (kernel-peer, 4.1).
-                if !isFallback { subflows[index].tcp.requestACK() }
+                if !isFallback {
+                    mib.count(.capableACKReceived)
+                    subflows[index].tcp.requestACK()
+                }
                 confirmSubflow(index, now: now)
                 announceAddresses()
             } else if isFallback {

@@ -4,12 +4,18 @@ public import WireFormat
 
 extension Connection {
     /// Takes a segment of a subflow (mptcp-behaviour, 5.4). `packet` is the IP packet in which
-    /// `view.payload` lies. Returns whether the host should answer with RST.
+    /// `view.payload` lies. A host without memory takes only what closes a gap: `isShortOfMemory`.
+    /// Returns whether the host should answer with RST.
     public mutating func receive(
-        _ view: SegmentView, packet: UnsafeRawBufferPointer, on id: SubflowID, now: Instant
+        _ view: SegmentView, packet: UnsafeRawBufferPointer, on id: SubflowID,
+        isShortOfMemory: Bool = false, now: Instant
     ) -> Bool {
         guard let index = index(of: id) else { return true }
         let header = view.header
+        if !view.payload.isEmpty, mustPrune(header, index, isShortOfMemory: isShortOfMemory) {
+            mib.count(.pruned)
+            return false
+        }
         let payload = UnsafeRawBufferPointer(rebasing: packet[view.payload])
         guard receiveHandshake(header, payload.count, index, now: now) else { return false }
         let hadReceivedFIN = subflows[index].tcp.hasReceivedFIN
@@ -59,9 +65,29 @@ extension Connection {
         return true
     }
 
+    /// The connection's window is open on each of its subflows: a peer could fill it on all of them
+    /// with what nobody can read yet. Beyond twice the buffer only what is next on its subflow is
+    /// taken.
+    private func mustPrune(
+        _ header: SegmentHeader, _ index: Int, isShortOfMemory: Bool
+    ) -> Bool {
+        let tcp = subflows[index].tcp
+        guard tcp.state.isSynchronized, tcp.receiveNext.precedes(header.sequence) else {
+            return false
+        }
+        if isShortOfMemory { return true }
+        guard !tcp.receiveBuffer.outOfOrder.isEmpty, subflows.count > 1 else { return false }
+        let queued = subflows.reduce(data.received.queuedCount) {
+            $0 + $1.tcp.receiveBuffer.queuedCount
+        }
+        return queued > 2 * data.receiveCapacity
+    }
+
     private mutating func notePeerReset(_ header: SegmentHeader, _ index: Int) {
         for option in header.options.mptcp {
-            if case .reset(let reset) = option { subflows[index].peerReset = reset }
+            guard case .reset(let reset) = option, scheme == .v1 else { continue }
+            subflows[index].peerReset = reset
+            mib.count(.resetReceived)
         }
     }
 
@@ -76,6 +102,7 @@ extension Connection {
     private mutating func noteLife(_ index: Int, now: Instant) {
         if subflows[index].suspectSince != nil {
             subflows[index].suspectSince = nil
+            mib.count(.subflowRecovered)
             log(
                 "subflow_recovered", now: now,
                 ("subflow", .number(Int(subflows[index].id.rawValue))))
@@ -147,6 +174,7 @@ extension Connection {
             drainInFallback(index, now: now)
             return true
         }
+        mib.count(.fallbackFailed)
         resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
         return false
     }
@@ -178,6 +206,7 @@ extension Connection {
         case .priority(let isBackup, let addressID):
             // RFC 8684, 3.3.8: the form with an address is version 0's.
             guard addressID == nil || scheme == .v0 else { break }
+            mib.count(.priorityReceived)
             for other in subflows.indices
             where addressID.map({ subflows[other].remoteAddressID == $0 }) ?? (other == index) {
                 subflows[other].isBackupForUs = isBackup
@@ -243,6 +272,7 @@ extension Connection {
     ) -> Bool {
         if mapping.isInfinite {
             guard mayFallBack else {
+                mib.count(.fallbackFailed)
                 resetSubflow(index, MPTCPReset(.mptcpSpecific), now: now)
                 return false
             }
@@ -286,6 +316,7 @@ extension Connection {
             try subflows[index].receivedMappings.learn(entry, consumed: consumed)
             return true
         } catch {
+            mib.count(.mappingNotMatching)
             resetSubflow(index, MPTCPReset(.mptcpSpecific), now: now)
             return false
         }
@@ -352,7 +383,9 @@ extension Connection {
                 let insertion = data.received.insert(
                     UnsafeRawBufferPointer(rebasing: piece[..<room]), at: offset)
                 counters.duplicateBytes += room - insertion.newBytes
+                if insertion.newBytes < room { mib.count(.duplicateData) }
             }
+            if room < piece.count { mib.count(.outOfWindow) }
             offset += piece.count
         }
         subflows[index].tcp.consume(upTo: range.upperBound)

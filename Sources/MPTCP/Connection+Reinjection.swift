@@ -115,6 +115,7 @@ extension Connection {
     private mutating func suspect(_ index: Int, now: Instant) {
         guard subflows[index].suspectSince == nil else { return }
         subflows[index].suspectSince = now
+        mib.count(.subflowStale)
         log(
             "subflow_suspect", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))))
     }

@@ -103,6 +103,7 @@ extension Connection {
         _ range: Range<Int>, _ index: Int, _ dsn: DataSequenceNumber, now: Instant
     ) {
         counters.reinjectedBytes += range.count
+        mib.count(.retransmission)
         data.reinjected.insert(range)
         data.isContiguous = false
         log(

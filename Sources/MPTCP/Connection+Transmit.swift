@@ -73,7 +73,11 @@ extension Connection {
     ) {
         let flags = segment.header.flags
         if flags.contains(.rst) {
-            if !isFallback { segment.header.options.mptcp = resetOptions(index) }
+            if !isFallback {
+                let options = resetOptions(index)
+                segment.header.options.mptcp = options
+                if scheme == .v1 { mib.count(.resetSent) }
+            }
             return
         }
         if isFallback {
@@ -113,6 +117,8 @@ extension Connection {
             if subflow.tcp.synTransmissions <= configuration.capableSYNs {
                 if scheme == .v0 { capable.senderKey = localKey }
                 segment.header.options.mptcp = [.capable(capable)]
+            } else if subflow.tcp.synTransmissions == configuration.capableSYNs + 1 {
+                mib.count(.capableSYNDropped)
             }
         case (.capable, false):
             capable.senderKey = localKey

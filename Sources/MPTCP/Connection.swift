@@ -87,6 +87,8 @@ public struct Connection: Sendable {
     var scheduler: Scheduler
     /// Counters.
     public internal(set) var counters = Counters()
+    /// What the kernel's MIB would count of this connection.
+    public internal(set) var mib = MIBCounters()
 
     /// Counters of one connection, in the words of the kernel's MIB where they mean the same.
     public struct Counters: Hashable, Sendable {
@@ -157,6 +159,13 @@ public struct Connection: Sendable {
     /// Whether the peer finished and everything was read.
     public var isAtEnd: Bool { data.isPeerFinished && data.received.readableCount == 0 }
 
+    /// Octets that the connection keeps: to be sent, to be acknowledged, to be read, out of order.
+    public var queuedBytes: Int {
+        subflows.reduce(data.sent.count + data.received.queuedCount) {
+            $0 + $1.tcp.outstandingBytes + $1.tcp.receiveBuffer.queuedCount
+        }
+    }
+
     /// Whether nothing is left to do for this connection.
     public var isFinished: Bool {
         closeReason != nil && subflows.allSatisfy { $0.tcp.state == .closed }
@@ -205,6 +214,7 @@ public struct Connection: Sendable {
         guard !isFallback, closeReason == nil else { return }
         for index in subflows.indices where subflows[index].tcp.tuple.local.address == address {
             subflows[index].isBackupForPeer = isBackup
+            mib.count(.prioritySent)
             subflows[index].signal(.priority(isBackup: isBackup, addressID: nil))
         }
     }

@@ -59,6 +59,8 @@ struct Subflow: Sendable {
     var suspectSince: Instant?
     /// The address is given up: nothing is scheduled here any more.
     var isRetired = false
+    /// Since when a join that the peer opened waits for its HMAC.
+    var pendingSince: Instant?
     /// When an unanswered probe closes a subflow whose address the peer removed.
     var probeDeadline: Instant?
     /// When the third packet of a join goes out again.
@@ -167,7 +169,11 @@ struct Subflow: Sendable {
         }
     }
 
+    /// Queues a signal. A peer that asks for answers without end gets the latest ones.
     mutating func signal(_ option: MPTCPOption) {
+        if signals.count == Self.maximumSignals { signals.removeFirst() }
         signals.append(option)
     }
+
+    private static let maximumSignals = 32
 }

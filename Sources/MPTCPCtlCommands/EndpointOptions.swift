@@ -39,6 +39,12 @@ struct EndpointOptions: ParsableArguments {
     @Flag(help: "Ask for DSS checksums. Swift stack only.")
     var checksum = false
 
+    @Option(
+        help: ArgumentHelp(
+            "MPTCP version to offer and to answer. Swift stack only.",
+            discussion: "any: version 0 for peers that answered version 1 with plain TCP."))
+    var mptcpVersion = VersionPolicy.v1
+
     @Option(help: "Seed of keys, sequence numbers and ports; random if not given.")
     var seed: UInt64?
 
@@ -68,6 +74,9 @@ struct EndpointOptions: ParsableArguments {
             if congestionControl?.isCoupled == true {
                 throw ValidationError("the kernel couples no subflows; lia, olia, balia are ours")
             }
+            if mptcpVersion != .v1 {
+                throw ValidationError("--mptcp-version is for --stack swift")
+            }
             if opportunisticRetransmission {
                 throw ValidationError("--opportunistic-retransmission is for --stack swift")
             }
@@ -92,6 +101,7 @@ struct EndpointOptions: ParsableArguments {
             configuration.stack.connection.tcp.congestionControl = kind
         }
         configuration.stack.connection.usesChecksum = checksum
+        configuration.stack.connection.versions = mptcpVersion
         return configuration
     }
 }

@@ -110,13 +110,22 @@ final class TwoPathNetwork {
         }
     }
 
-    /// Has the client connect from WiFi at time zero.
+    /// Has the client connect from WiFi now.
     func connect() {
         simulation.perform(client) { stack in
-            for interface in self.interfaces { stack.setInterface(interface, now: .zero) }
+            let now = self.simulation.now
+            for interface in self.interfaces { stack.setInterface(interface, now: now) }
             self.clientApp.handle = try? stack.connect(
-                to: Self.serverEndpoint, from: Self.wifiAddress, now: .zero)
+                to: Self.serverEndpoint, from: Self.wifiAddress, now: now)
         }
+    }
+
+    /// Has the client open another connection, for bytes of its own.
+    func connectAgain(upload: Int, download: Int) {
+        clientApp = Application(total: upload, salt: clientApp.salt)
+        serverApp = Application(total: download, salt: serverApp.salt)
+        progress = [:]
+        connect()
     }
 
     /// Takes an interface of the client up or down, link and all.

@@ -1,3 +1,4 @@
+internal import CongestionControl
 internal import NetworkPrimitives
 internal import TCP
 
