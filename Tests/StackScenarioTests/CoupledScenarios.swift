@@ -4,6 +4,7 @@ import LinkModel
 import MPTCP
 import NetworkPrimitives
 import NetworkSimulation
+import TCP
 import Testing
 import WireFormat
 
@@ -62,7 +63,7 @@ private final class SharedBottleneck {
         // The sender opens one connection and joins it; the other one is opened by the receiver,
         // which joins nothing, and carries data the same way.
         simulation.perform(sender) {
-            double = try? $0.connect(to: Self.server, from: Self.addresses[0], now: .zero)
+            self.double = try? $0.connect(to: Self.server, from: Self.addresses[0], now: .zero)
         }
         simulation.perform(receiver) {
             _ = try? $0.connect(

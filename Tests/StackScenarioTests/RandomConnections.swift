@@ -5,6 +5,7 @@ import LinkModel
 import MPTCP
 import NetworkPrimitives
 import NetworkSimulation
+import TCP
 import Testing
 
 /// Many connections of random size over random bad links. Every byte must arrive intact, and no
