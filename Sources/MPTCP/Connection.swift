@@ -148,10 +148,19 @@ public struct Connection: Sendable {
     }
 
     /// Two congestion windows, as Linux sizes its send buffer: enough to keep the subflows busy,
-    /// and no more that a path must drain after the application has finished.
+    /// and no more that a path must drain after the application has finished. A fast subflow goes on
+    /// sending while the slowest one's bytes are on their way (RFC 8684, 3.3.1: the sum of the
+    /// bandwidths times the longest round trip).
     var sendBufferLimit: Int {
-        let windows = subflows.reduce(0) { $0 + $1.tcp.congestion.window }
-        return min(configuration.sendBuffer, max(2 * windows, Self.leastSendBuffer))
+        let busy = subflows.filter { $0.isUsable && !$0.isBackup }
+        let longest = Double(busy.reduce(0) { max($0, $1.tcp.rtt.smoothed ?? 0) })
+        let windows = subflows.reduce(0.0) { $0 + Double($1.tcp.congestion.window) }
+        let held = busy.reduce(0.0) {
+            $0 + Double($1.tcp.congestion.window) * longest
+                / Double(max($1.tcp.rtt.smoothed ?? 1, 1))
+        }
+        let limit = Int(min(2 * max(windows, held), Double(configuration.sendBuffer)))
+        return min(configuration.sendBuffer, max(limit, Self.leastSendBuffer))
     }
 
     private static let leastSendBuffer = 131_072

@@ -82,7 +82,7 @@ struct SlowStartTests {
         controller.retransmissionTimeout(
             inFlight: 100 * segment, isFirstForThisLoss: true, now: .zero)
         #expect(controller.window == segment)
-        #expect(controller.slowStartThreshold == (kind == .reno ? 50 : 70) * segment)
+        #expect(controller.slowStartThreshold == (kind == .cubic ? 70 : 50) * segment)
         controller.grow(by: controller.slowStartThreshold - segment, now: .zero)
         #expect(controller.window == controller.slowStartThreshold)
         #expect(!controller.isInSlowStart)

@@ -158,7 +158,7 @@ import WireFormat
     /// Counters of a clean run with one join: what `nstat` shows on a kernel, and nothing else
     /// (kernel-peer, 19.5).
     @Test func countersOfACleanRun() {
-        let network = TwoPathNetwork(upload: 200_000, download: 200_000)
+        let network = TwoPathNetwork(upload: 2_000_000, download: 2_000_000)
         #expect(network.run(.seconds(5)))
         network.expectIntact()
         let client = network.simulation.hosts[network.client].mib
