@@ -11,6 +11,10 @@ struct PeerMemory {
         /// Until when connections are plain TCP.
         var plainUntil: Instant?
         var blackholes = 0
+        /// What the peer gave for the next SYN.
+        var fastOpen: FastOpenOffer?
+        /// Until when SYNs carry no data.
+        var bareUntil: Instant?
     }
 
     private let blackholeTimeout: Duration
@@ -49,6 +53,21 @@ struct PeerMemory {
                 $0.plainUntil = now + timeout * (1 << min($0.blackholes, 6))
                 $0.blackholes += 1
             }
+        }
+    }
+
+    /// What the next SYN to a peer may carry: a request for a cookie at least.
+    func fastOpen(to address: IPAddress, now: Instant) -> FastOpenOffer? {
+        let entry = entries[address]
+        if let until = entry?.bareUntil, now < until { return nil }
+        return entry?.fastOpen ?? FastOpenOffer(cookie: [], maximumLength: 0)
+    }
+
+    mutating func note(_ offer: FastOpenOffer?, of address: IPAddress, now: Instant) {
+        let timeout = blackholeTimeout
+        remember(address) {
+            $0.fastOpen = offer
+            if offer == nil { $0.bareUntil = now + timeout }
         }
     }
 

@@ -12,6 +12,9 @@ public struct StackConfiguration: Sendable {
     /// How long connections to a peer are plain TCP after SYNs with MP_CAPABLE went unanswered and
     /// one without was answered; doubled each time it happens again. Zero remembers nothing.
     public var blackholeTimeout = Duration.seconds(3_600)
+    /// Whether SYNs carry data where the peer gave a cookie for it, and listeners give cookies
+    /// (RFC 7413). Data of a SYN may be delivered twice: for requests that may be repeated.
+    public var fastOpen = false
     /// Octets that all connections may keep, to send and received. Beyond it no connection and no
     /// subflow is accepted, and of received data only what closes a gap is taken.
     public var memoryLimit = 1 << 30

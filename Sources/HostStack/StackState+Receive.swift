@@ -44,7 +44,8 @@ extension StackState {
         if let token = view.header.joinToken {
             receiveJoin(view, tuple, token, on: interface, now: now)
         } else if listeners.contains(tuple.local.port) {
-            receiveSYN(view, tuple, on: interface, now: now)
+            let payload = UnsafeRawBufferPointer(rebasing: packet[view.payload])
+            receiveSYN(view, payload, tuple, on: interface, now: now)
         } else {
             reset(view, on: interface)
         }
@@ -86,7 +87,8 @@ extension StackState {
     }
 
     private mutating func receiveSYN(
-        _ view: SegmentView, _ tuple: FourTuple, on interface: InterfaceID, now: Instant
+        _ view: SegmentView, _ payload: UnsafeRawBufferPointer, _ tuple: FourTuple,
+        on interface: InterfaceID, now: Instant
     ) {
         guard halfOpen < configuration.maximumHalfOpen, !isShortOfMemory,
             slots.count - freeSlots.count < configuration.maximumConnections
@@ -98,13 +100,38 @@ extension StackState {
             by: view.header.options, policy: configuration.connection.versions)
         let connection = Connection.accept(
             tuple, syn: view.header, on: interface, configuration: configuration.connection,
-            identity: identity(scheme), secrets: secrets(for: tuple, now: now),
-            interfaces: interfaces,
+            identity: identity(scheme),
+            fastOpen: fastOpenAnswer(view.header, payload, scheme, from: tuple.remote.address),
+            secrets: secrets(for: tuple, now: now), interfaces: interfaces,
             generator: generator.split(), now: now)
-        halfOpen += 1
         let slot = insert(connection)
         collectEvents(slot)
         markReady(slot)
+    }
+
+    /// RFC 7413, 4.1.2: data counts with a right cookie; whoever has none, or a wrong one, gets one.
+    private func fastOpenAnswer(
+        _ header: SegmentHeader, _ payload: UnsafeRawBufferPointer, _ scheme: HandshakeScheme?,
+        from client: IPAddress
+    ) -> FastOpenAnswer {
+        var answer = FastOpenAnswer()
+        guard configuration.fastOpen, scheme != .v0, let offered = header.options.fastOpenCookie
+        else {
+            return answer
+        }
+        let cookie = FastOpenOffer.cookie(for: client, secret: cookieSecret)
+        if offered != cookie {
+            answer.cookie = cookie
+        } else if halfOpen < configuration.maximumHalfOpen / 4 {
+            answer.earlyData = Array(payload)
+        }
+        return answer
+    }
+
+    private func fastOpenOffer(
+        _ scheme: HandshakeScheme?, to peer: IPAddress, now: Instant
+    ) -> FastOpenOffer? {
+        configuration.fastOpen && scheme != .v0 ? peers.fastOpen(to: peer, now: now) : nil
     }
 
     mutating func connect(
@@ -128,8 +155,9 @@ extension StackState {
         if scheme == nil { mib.count(.capableSYNDisabled) }
         let connection = Connection.open(
             tuple, on: interface, configuration: configuration.connection,
-            identity: identity(scheme), secrets: secrets(for: tuple, now: now),
-            interfaces: interfaces,
+            identity: identity(scheme),
+            fastOpen: fastOpenOffer(scheme, to: remote.address, now: now),
+            secrets: secrets(for: tuple, now: now), interfaces: interfaces,
             generator: generator.split(), now: now)
         let slot = insert(connection)
         collectEvents(slot)

@@ -18,6 +18,8 @@ struct StackState {
         var queuedBytes = 0
         /// Whether the application was told of the connection.
         var isAccepted = false
+        /// Whether the connection counts as half open.
+        var isHalfOpen = false
     }
 
     /// A deadline in the heap; void once the slot's `scheduled` is another.
@@ -53,12 +55,15 @@ struct StackState {
     /// Octets that all connections keep.
     private(set) var queuedBytes = 0
     private let sequenceSecret: UInt64
+    let cookieSecret: UInt64
 
     init(configuration: StackConfiguration, seed: UInt64) {
         self.configuration = configuration
         generator = SeededGenerator(seed: seed)
         peers = PeerMemory(blackholeTimeout: configuration.blackholeTimeout)
         sequenceSecret = generator.next()
+        var cookies = SeededGenerator(seed: sequenceSecret)
+        cookieSecret = cookies.next()
     }
 
     func index(_ handle: ConnectionHandle) -> Int? {
@@ -159,6 +164,8 @@ struct StackState {
         slots[slot].connection = connection
         slots[slot].scheduled = nil
         slots[slot].isAccepted = false
+        slots[slot].isHalfOpen = !connection.isOpener
+        if !connection.isOpener { halfOpen += 1 }
         if !connection.isPlain { tokens[connection.localToken] = slot }
         return slot
     }
@@ -190,17 +197,16 @@ struct StackState {
                 if slots[slot].connection?.isOpener == true {
                     events.append(.established(handle))
                 } else {
-                    halfOpen -= 1
-                    slots[slot].isAccepted = true
-                    events.append(.accepted(handle))
+                    leaveHalfOpen(slot)
+                    accept(slot)
                 }
+            case .acceptedEarly: accept(slot)
             case .readable: events.append(.readable(handle))
             case .writable: events.append(.writable(handle))
             case .atEnd: events.append(.atEnd(handle))
             case .closed(let reason):
-                if slots[slot].connection?.isOpener == false, !slots[slot].isAccepted {
-                    halfOpen -= 1
-                } else {
+                leaveHalfOpen(slot)
+                if slots[slot].connection?.isOpener == true || slots[slot].isAccepted {
                     events.append(.closed(handle, reason))
                 }
             case .subflowOpened(let id, let tuple): register(id, tuple, slot)
@@ -210,9 +216,24 @@ struct StackState {
                 }
             case .peerAnswered(let address, let outcome, let now):
                 peers.note(outcome, of: address, now: now)
+            case .fastOpenAnswered(let address, let offer, let now):
+                peers.note(offer, of: address, now: now)
             case .log(let event): events.append(.log(handle, event))
             }
         }
+    }
+
+    private mutating func leaveHalfOpen(_ slot: Int) {
+        guard slots[slot].isHalfOpen else { return }
+        slots[slot].isHalfOpen = false
+        halfOpen -= 1
+    }
+
+    /// Tells the application of a connection, once.
+    private mutating func accept(_ slot: Int) {
+        guard !slots[slot].isAccepted else { return }
+        slots[slot].isAccepted = true
+        events.append(.accepted(handle(slot)))
     }
 
     /// Packets of the tuple belong to this subflow from now on. A connection knows the ports of

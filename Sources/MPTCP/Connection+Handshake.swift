@@ -21,8 +21,8 @@ extension Connection {
     /// identity it is plain TCP.
     public static func open(
         _ tuple: FourTuple, on interface: InterfaceID, configuration: ConnectionConfiguration,
-        identity: ConnectionIdentity?, secrets: SubflowSecrets, interfaces: [StackInterface],
-        generator: SeededGenerator, now: Instant
+        identity: ConnectionIdentity?, fastOpen: FastOpenOffer?, secrets: SubflowSecrets,
+        interfaces: [StackInterface], generator: SeededGenerator, now: Instant
     ) -> Connection {
         var connection = Connection(
             isOpener: true, configuration: configuration, identity: identity,
@@ -31,6 +31,7 @@ extension Connection {
             tuple, configuration: connection.tcpConfiguration(for: tuple.local.address),
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
             now: now)
+        connection.fastOpen = fastOpen
         connection.addSubflow(.capable, isOpener: true, interface: interface, tcp: tcp)
         if !connection.isPlain { connection.mib.count(.capableSYNSent) }
         connection.log("connect", now: now, ("tuple", .text(tuple.description)))
@@ -42,7 +43,8 @@ extension Connection {
     public static func accept(
         _ tuple: FourTuple, syn: SegmentHeader, on interface: InterfaceID,
         configuration: ConnectionConfiguration, identity: ConnectionIdentity?,
-        secrets: SubflowSecrets, interfaces: [StackInterface], generator: SeededGenerator,
+        fastOpen: FastOpenAnswer, secrets: SubflowSecrets, interfaces: [StackInterface],
+        generator: SeededGenerator,
         now: Instant
     ) -> Connection {
         var connection = Connection(
@@ -58,8 +60,13 @@ extension Connection {
         let tcp = TCPConnection.accept(
             tuple, syn: syn, configuration: connection.tcpConfiguration(for: tuple.local.address),
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
-            now: now)
+            earlyLength: fastOpen.earlyData.count, fastOpenCookie: fastOpen.cookie, now: now)
         connection.addSubflow(.capable, isOpener: false, interface: interface, tcp: tcp)
+        if !fastOpen.earlyData.isEmpty {
+            connection.data.takeEarly(fastOpen.earlyData)
+            connection.events.append(.acceptedEarly)
+            connection.events.append(.readable)
+        }
         return connection
     }
 
@@ -318,6 +325,7 @@ extension Connection {
         switch subflows[index].kind {
         case .capable:
             isEstablished = true
+            settleEarlyData(index, header, now: now)
             data.windowEnd = max(data.windowEnd, window)
             events.append(.established)
             log(

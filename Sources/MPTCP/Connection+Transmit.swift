@@ -39,7 +39,14 @@ extension Connection {
             let length = segment.header.encodePacket(
                 source: tuple.local.address, destination: tuple.remote.address,
                 payloadLength: segment.payload.count, into: buffer
-            ) { subflows[index].tcp.sendBuffer.copy(segment.payload, to: $0) }
+            ) {
+                if segment.header.flags.contains(.syn) {
+                    // What the SYN carries is not the subflow's yet (RFC 8684, B).
+                    data.sent.copy(segment.payload, to: $0)
+                } else {
+                    subflows[index].tcp.sendBuffer.copy(segment.payload, to: $0)
+                }
+            }
             return Transmit(
                 interface: subflows[index].interface, source: tuple.local.address,
                 destination: tuple.remote.address, length: length)
@@ -52,6 +59,7 @@ extension Connection {
         _ index: Int, now: Instant
     ) -> (segment: OutgoingSegment, carriesSignal: Bool)? {
         subflows[index].tcp.receiveWindow = receiveWindow(index)
+        if fastOpen != nil { offerEarlyData(index) }
         if subflows[index].isFourthPacketPending {
             // kernel-peer, 7.2: nothing may overtake the fourth packet of a join.
             subflows[index].isFourthPacketPending = false
@@ -150,7 +158,7 @@ extension Connection {
     private func handshakeOption(for segment: OutgoingSegment, _ index: Int) -> MPTCPOption? {
         let subflow = subflows[index]
         guard subflow.isOpener, !subflow.isFullyEstablished, let remoteKey,
-            segment.header.sequence == subflow.tcp.initialSequence + 1
+            segment.header.sequence == subflow.tcp.firstSequence
         else { return nil }
         switch subflow.kind {
         case .capable:

@@ -33,6 +33,10 @@ public struct Connection: Sendable {
         case subflowClosed(SubflowID, FourTuple)
         /// A peer answered our first SYN.
         case peerAnswered(IPAddress, HandshakeOutcome, at: Instant)
+        /// A peer gave us a cookie for our next SYN, or (`nil`) a SYN with one went unanswered.
+        case fastOpenAnswered(IPAddress, FastOpenOffer?, at: Instant)
+        /// The first SYN held octets that can be read; the handshake goes on.
+        case acceptedEarly
         /// A milestone.
         case log(LogEvent)
     }
@@ -72,6 +76,8 @@ public struct Connection: Sendable {
     var generator: SeededGenerator
     var nextSubflowID: UInt32 = 0
     var graceDeadline: Instant?
+    /// What the first SYN may carry.
+    var fastOpen: FastOpenOffer?
     /// A fast close on ACK that waits for the peer's RST (v0).
     var fastClose: FastClose?
     /// Whether it was the peer that ended the last subflow that ended.
@@ -139,7 +145,7 @@ public struct Connection: Sendable {
     // MARK: Queries
 
     /// Octets that can be read now.
-    public var readableCount: Int { data.received.readableCount }
+    public var readableCount: Int { data.readableCount }
 
     /// Octets that can be written now.
     public var writableCount: Int {
@@ -166,11 +172,13 @@ public struct Connection: Sendable {
     private static let leastSendBuffer = 131_072
 
     /// Whether the peer finished and everything was read.
-    public var isAtEnd: Bool { data.isPeerFinished && data.received.readableCount == 0 }
+    public var isAtEnd: Bool { data.isPeerFinished && data.readableCount == 0 }
 
     /// Octets that the connection keeps: to be sent, to be acknowledged, to be read, out of order.
     public var queuedBytes: Int {
-        subflows.reduce(data.sent.count + data.received.queuedCount) {
+        subflows.reduce(
+            data.sent.count + data.earlyReceived.count + data.received.queuedCount
+        ) {
             $0 + $1.tcp.outstandingBytes + $1.tcp.receiveBuffer.queuedCount
         }
     }
@@ -206,6 +214,13 @@ public struct Connection: Sendable {
 
     /// Gives received bytes to the application.
     public mutating func read(into buffer: UnsafeMutableRawBufferPointer, now: Instant) -> Int {
+        let early = min(buffer.count, data.earlyReceived.count)
+        if early > 0 {
+            buffer.copyBytes(from: data.earlyReceived[..<early])
+            data.earlyReceived.removeFirst(early)
+            data.isReadableSignalled = false
+            return early
+        }
         let count = data.received.read(into: buffer)
         if count > 0 { openWindow() }
         data.isReadableSignalled = false

@@ -52,8 +52,9 @@ extension Connection {
     public var information: ConnectionInformation {
         ConnectionInformation(
             localToken: localToken, remoteToken: remoteToken, isFallback: isFallback,
-            acknowledgedBytes: data.acknowledged, writtenBytes: data.sent.end,
-            receivedBytes: data.received.end, counters: counters,
+            acknowledgedBytes: data.earlySent + data.acknowledged,
+            writtenBytes: data.earlySent + data.sent.end,
+            receivedBytes: data.earlyReceivedCount + data.received.end, counters: counters,
             mib: mib,
             subflows: subflows.map { subflow in
                 SubflowInformation(
