@@ -71,12 +71,12 @@ extension Connection {
     private func mustPrune(
         _ header: SegmentHeader, _ index: Int, isShortOfMemory: Bool
     ) -> Bool {
-        let tcp = subflows[index].tcp
-        guard tcp.state.isSynchronized, tcp.receiveNext.precedes(header.sequence) else {
-            return false
-        }
+        guard subflows[index].tcp.receiveNext.precedes(header.sequence),
+            subflows[index].tcp.state.isSynchronized
+        else { return false }
         if isShortOfMemory { return true }
-        guard !tcp.receiveBuffer.outOfOrder.isEmpty, subflows.count > 1 else { return false }
+        guard subflows.count > 1, !subflows[index].tcp.receiveBuffer.outOfOrder.isEmpty
+        else { return false }
         let queued = subflows.reduce(data.received.queuedCount) {
             $0 + $1.tcp.receiveBuffer.queuedCount
         }
