@@ -49,6 +49,16 @@ public final class HostStack {
     /// Counters since the start.
     public var counters: StackCounters { state.counters }
 
+    /// What the kernel's MIB would count: of living connections, dead ones, and none.
+    public var mib: MIBCounters {
+        state.slots.reduce(into: state.mib) { total, slot in
+            if let connection = slot.connection { total.add(connection.mib) }
+        }
+    }
+
+    /// Octets that all connections keep.
+    public var queuedBytes: Int { state.queuedBytes }
+
     // MARK: Commands
 
     /// Adds an interface or tells what changed about it.

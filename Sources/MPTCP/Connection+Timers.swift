@@ -19,6 +19,7 @@ extension Connection {
             consider(headDeadline()?.deadline)
             consider(paths.nextDeadline)
         }
+        consider(fastClose?.deadline)
         // By index: a subflow is too large to be copied each time.
         for index in subflows.indices {
             consider(subflows[index].tcp.pollDeadline())
@@ -34,6 +35,7 @@ extension Connection {
     public mutating func handleDeadline(now: Instant) {
         for index in subflows.indices { handleSubflowDeadline(index, now: now) }
         if closeReason == nil { handleConnectionDeadline(now: now) }
+        handleFastClose(now: now)
         advanceClosing(now: now)
     }
 
@@ -81,7 +83,8 @@ extension Connection {
         }
         if let deadline = data.probeDeadline, deadline <= now {
             data.probeDeadline = nil
-            if let index = Scheduler.candidates(subflows).first {
+            if let index = scheduler.candidates(subflows).first {
+                mib.count(.windowProbe)
                 subflows[index].tcp.requestProbe()
             }
         }

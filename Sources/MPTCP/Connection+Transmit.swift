@@ -58,7 +58,14 @@ extension Connection {
                 source: tuple.local.address, destination: tuple.remote.address,
                 deviceFinishesChecksum: offload != nil, payloadLength: segment.payload.count,
                 into: buffer
-            ) { subflows[index].tcp.sendBuffer.copy(segment.payload, to: $0) }
+            ) {
+                if segment.header.flags.contains(.syn) {
+                    // What the SYN carries is not the subflow's yet (RFC 8684, B).
+                    data.sent.copy(segment.payload, to: $0)
+                } else {
+                    subflows[index].tcp.sendBuffer.copy(segment.payload, to: $0)
+                }
+            }
             return Transmit(
                 interface: subflows[index].interface, source: tuple.local.address,
                 destination: tuple.remote.address, length: length, offload: offload)
@@ -88,6 +95,7 @@ extension Connection {
         _ index: Int, now: Instant
     ) -> (segment: OutgoingSegment, carriesSignal: Bool)? {
         subflows[index].tcp.receiveWindow = receiveWindow(index)
+        if fastOpen != nil { offerEarlyData(index) }
         if subflows[index].isFourthPacketPending {
             // kernel-peer, 7.2: nothing may overtake the fourth packet of a join.
             subflows[index].isFourthPacketPending = false
@@ -113,9 +121,9 @@ extension Connection {
         let flags = segment.header.flags
         if flags.contains(.rst) {
             if !isFallback {
-                let options = subflows[index].resetOptions
-                segment.header.options.mptcp =
-                    options.isEmpty ? [.reset(MPTCPReset(.unspecified))] : options
+                let options = resetOptions(index)
+                segment.header.options.mptcp = options
+                if scheme == .v1 { mib.count(.resetSent) }
             }
             return
         }
@@ -130,15 +138,34 @@ extension Connection {
         }
     }
 
+    /// MP_TCPRST, and what else the subflow leaves with; version 0 knows MP_FAIL only.
+    private func resetOptions(_ index: Int) -> [MPTCPOption] {
+        let options = subflows[index].resetOptions
+        switch scheme {
+        case .v1: return options.isEmpty ? [.reset(MPTCPReset(.unspecified))] : options
+        case .v0: return options.filter { if case .fail = $0 { true } else { false } }
+        }
+    }
+
+    /// MP_CAPABLE of this version with the flags that it is sent with throughout.
+    private var capableTemplate: MPCapable {
+        var capable = MPCapable(version: scheme.version)
+        if usesChecksum { capable.flags.insert(.checksumRequired) }
+        if deniesInitialAddress { capable.flags.insert(.denyInitialAddress) }
+        return capable
+    }
+
     private mutating func decorateSYN(_ segment: inout OutgoingSegment, _ index: Int) {
         let subflow = subflows[index]
-        var capable = MPCapable()
-        if usesChecksum { capable.flags.insert(.checksumRequired) }
+        var capable = capableTemplate
         switch (subflow.kind, subflow.isOpener) {
         case (.capable, true):
             // mptcp-behaviour, 2.1 step 2: after some unanswered SYNs plain TCP is tried.
             if subflow.tcp.synTransmissions <= configuration.capableSYNs {
+                if scheme == .v0 { capable.senderKey = localKey }
                 segment.header.options.mptcp = [.capable(capable)]
+            } else if subflow.tcp.synTransmissions == configuration.capableSYNs + 1 {
+                mib.count(.capableSYNDropped)
             }
         case (.capable, false):
             capable.senderKey = localKey
@@ -169,13 +196,16 @@ extension Connection {
     /// behind the SYN (mptcp-behaviour, 2.1 step 5), MP_JOIN on the third packet (4.1).
     private func handshakeOption(for segment: OutgoingSegment, _ index: Int) -> MPTCPOption? {
         guard subflows[index].isOpener, !subflows[index].isFullyEstablished, let remoteKey,
-            segment.header.sequence == subflows[index].tcp.initialSequence + 1
+            segment.header.sequence == subflows[index].tcp.firstSequence
         else { return nil }
         let subflow = subflows[index]
         switch subflow.kind {
         case .capable:
-            var capable = MPCapable(senderKey: localKey, receiverKey: remoteKey)
-            if usesChecksum { capable.flags.insert(.checksumRequired) }
+            // RFC 6824, 3.1: in version 0 data has its DSS from the start.
+            if scheme == .v0, !segment.payload.isEmpty { return nil }
+            var capable = capableTemplate
+            capable.senderKey = localKey
+            capable.receiverKey = remoteKey
             if let mapping = segment.mapping {
                 capable.dataLength = mapping.length
                 capable.checksum = mapping.checksum

@@ -11,6 +11,7 @@ extension IPAddress: ExpressibleByArgument {
 
 extension SwitchPolicy: ExpressibleByArgument {}
 extension SchedulerKind: ExpressibleByArgument {}
+extension VersionPolicy: ExpressibleByArgument {}
 extension CongestionControlName: ExpressibleByArgument {}
 extension WorkloadKind: ExpressibleByArgument {}
 extension Direction: ExpressibleByArgument {}

@@ -26,11 +26,24 @@ struct EndpointOptions: ParsableArguments {
     @Option(help: "Which subflow takes the next bytes. Swift stack only.")
     var scheduler: SchedulerKind?
 
-    @Option(help: "Congestion control; bbr with the kernel's stack only.")
+    @Flag(
+        help: ArgumentHelp(
+            "Let a fast subflow send again what a slow one holds up while the window is full.",
+            discussion: "The slow one's congestion window is halved. Swift stack only."))
+    var opportunisticRetransmission = false
+
+    @Option(
+        help: "Congestion control; bbr with the kernel's stack only, lia, olia, balia with ours.")
     var congestionControl: CongestionControlName?
 
     @Flag(help: "Ask for DSS checksums. Swift stack only.")
     var checksum = false
+
+    @Option(
+        help: ArgumentHelp(
+            "MPTCP version to offer and to answer. Swift stack only.",
+            discussion: "any: version 0 for peers that answered version 1 with plain TCP."))
+    var mptcpVersion = VersionPolicy.v1
 
     @Option(help: "Seed of keys, sequence numbers and ports; random if not given.")
     var seed: UInt64?
@@ -55,9 +68,18 @@ struct EndpointOptions: ParsableArguments {
         switch stack {
         case .swift:
             if congestionControl == .bbr {
-                throw ValidationError("our stack has cubic and reno; bbr is the kernel's")
+                throw ValidationError("bbr is the kernel's")
             }
         case .kernel:
+            if congestionControl?.isCoupled == true {
+                throw ValidationError("the kernel couples no subflows; lia, olia, balia are ours")
+            }
+            if mptcpVersion != .v1 {
+                throw ValidationError("--mptcp-version is for --stack swift")
+            }
+            if opportunisticRetransmission {
+                throw ValidationError("--opportunistic-retransmission is for --stack swift")
+            }
             if !interfaces.isEmpty { throw ValidationError("--interface is for --stack swift") }
             if checksum {
                 throw ValidationError(
@@ -72,12 +94,14 @@ struct EndpointOptions: ParsableArguments {
         var configuration = StackDriver.Configuration(seed: seed ?? RandomBytes.next())
         if !interfaces.isEmpty { configuration.interfaces = interfaces }
         if let scheduler { configuration.stack.connection.scheduler = scheduler }
+        configuration.stack.connection.opportunisticRetransmission = opportunisticRetransmission
         if let name = congestionControl,
             let kind = CongestionControlKind(rawValue: name.rawValue)
         {
             configuration.stack.connection.tcp.congestionControl = kind
         }
         configuration.stack.connection.usesChecksum = checksum
+        configuration.stack.connection.versions = mptcpVersion
         return configuration
     }
 }

@@ -383,6 +383,6 @@ extension StackWorkloadRunner {
     private func reportCounters(_ now: Instant) {
         report(
             isServer ? "server" : "client", "stack-counters", now,
-            stack.counters.fields + driver.counters.fields)
+            stack.counters.fields + driver.counters.fields + [.init("mib", stack.mib.object)])
     }
 }

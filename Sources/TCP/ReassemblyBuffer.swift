@@ -28,6 +28,9 @@ public struct ReassemblyBuffer: Sendable {
     /// Bytes that wait behind a gap.
     public var outOfOrderCount: Int { outOfOrder.reduce(0) { $0 + $1.count } }
 
+    /// Bytes that the buffer holds, in order or not.
+    public var queuedCount: Int { readableCount + outOfOrderCount }
+
     /// What an insertion brought.
     public struct Insertion: Sendable {
         /// Bytes that were not there before.

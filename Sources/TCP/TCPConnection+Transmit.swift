@@ -78,9 +78,14 @@ extension TCPConnection {
                     value: timestamps.value(now: now), echo: 0)
             }
         }
+        // RFC 7413, 4.1.3: once; a path that eats such SYNs lets the next one through.
+        let isFirst = snd.synTransmissions == 1
+        if isFirst { header.options.fastOpenCookie = snd.fastOpenCookie }
         timers.arm(.retransmission, at: now + .nanoseconds(rtt.timeout))
         counters.segmentsSent += 1
-        return OutgoingSegment(header: header, payload: 0..<0, mapping: nil)
+        return OutgoingSegment(
+            header: header, payload: 0..<(isFirst && !isAnswer ? snd.earlyOffered : 0),
+            mapping: nil)
     }
 
     /// Lost segments first, as far as the congestion window allows; then a tail loss probe.

@@ -100,6 +100,8 @@ public struct TCPConnection: Sendable {
     public var hasReceivedFIN: Bool { rcv.isFINConsumed }
     /// Whether bytes or a FIN wait for an acknowledgment.
     public var hasOutstandingData: Bool { !queue.isEmpty }
+    /// Octets given and not yet acknowledged.
+    public var outstandingBytes: Int { sendBuffer.count }
     /// Whether given bytes wait to be sent for the first time.
     public var hasUnsentData: Bool { !pending.isEmpty }
     /// When a valid segment last arrived.
@@ -193,6 +195,12 @@ public struct TCPConnection: Sendable {
 
     /// Has a segment sent that an alive peer must answer (RFC 9293, 3.8.4).
     public mutating func requestProbe() { acknowledgment.isProbePending = true }
+
+    /// Says how the other paths of a connection bear on this one's congestion window.
+    public mutating func couple(_ coupling: Coupling?) { congestion.couple(coupling) }
+
+    /// Halves the congestion window: this path holds up the others.
+    public mutating func penalise() { congestion.penalise() }
 
     /// Forgets received bytes before a stream offset: the owner took them.
     public mutating func consume(upTo offset: Int) { receiveBuffer.discard(upTo: offset) }

@@ -110,13 +110,23 @@ final class TwoPathNetwork {
         }
     }
 
-    /// Has the client connect from WiFi at time zero.
-    func connect() {
+    /// Has the client connect from WiFi now, and write before the SYN leaves if it is to.
+    func connect(writesEarly: Bool = false) {
         simulation.perform(client) { stack in
-            for interface in self.interfaces { stack.setInterface(interface, now: .zero) }
+            let now = self.simulation.now
+            for interface in self.interfaces { stack.setInterface(interface, now: now) }
             self.clientApp.handle = try? stack.connect(
-                to: Self.serverEndpoint, from: Self.wifiAddress, now: .zero)
+                to: Self.serverEndpoint, from: Self.wifiAddress, now: now)
+            if writesEarly { self.pump(self.client) }
         }
+    }
+
+    /// Has the client open another connection, for bytes of its own.
+    func connectAgain(upload: Int, download: Int, writesEarly: Bool = false) {
+        clientApp = Application(total: upload, salt: clientApp.salt)
+        serverApp = Application(total: download, salt: serverApp.salt)
+        progress = [:]
+        connect(writesEarly: writesEarly)
     }
 
     /// Takes an interface of the client up or down, link and all.
