@@ -50,13 +50,16 @@ extension Connection {
     private mutating func receiveHandshake(
         _ header: SegmentHeader, _ payloadLength: Int, _ index: Int, now: Instant
     ) -> Bool {
+        // Most segments come later: for them the connection is not to be copied.
+        let state = subflows[index].tcp.state
+        guard state == .synSent || state == .synReceived else { return true }
         if subflows[index].tcp.isAcceptableSYNACK(header) {
             return receiveSYNACK(header, index, now: now)
         }
         if subflows[index].tcp.completesHandshake(header) {
             return receiveThirdPacket(header, payloadLength: payloadLength, index, now: now)
         }
-        if subflows[index].tcp.state == .synSent, header.flags.contains(.syn),
+        if state == .synSent, header.flags.contains(.syn),
             header.flags.isDisjoint(with: [.ack, .rst])
         {
             // mptcp-behaviour, 4.3: no simultaneous open with MPTCP.
