@@ -44,6 +44,24 @@ extension RealNetworkTests {
             #expect(isCut ? large == 0 : large > 0)
         }
 
+        @Test func areCutOverIPv6() throws {
+            let network = try TestNetwork(up: [.wifi])
+            let server = try TestEndpoint.server(.swift, in: network.host)
+            let remote = Endpoint(IPAddress.v6(0xfd00_0009 << 32, 1), 5_001)
+            let client = try TestEndpoint.client(
+                .swift, in: network.client, Workload(.bulk, .upload, size: Self.size), from: nil,
+                to: remote)
+            let near = try client.outcome()
+            let far = try server.outcome()
+            #expect(near.summary.failure == nil && far.summary.failure == nil)
+            #expect(far.summary.bytesReceived == Self.size && far.summary.isIntact)
+            let segments = try #require(near.information?.subflows.first?.counters.segmentsSent)
+            let counters = try #require(client.log.named("stack-counters").first)
+            #expect(try #require(counters["packets_sent"]?.asInteger) < segments / 2)
+            let received = try #require(server.log.named("stack-counters").first)
+            #expect(received["checksum_errors"]?.asInteger == 0)
+        }
+
         /// A kernel sends such packets too.
         @Test func areTakenFromTheKernel() throws {
             guard TestNetwork.canAskKernel else { return }
