@@ -154,9 +154,9 @@ public struct Connection: Sendable {
     }
 
     /// Two congestion windows, as Linux sizes its send buffer: enough to keep the subflows busy,
-    /// and no more that a path must drain after the application has finished. A fast subflow goes on
-    /// sending while the slowest one's bytes are on their way (RFC 8684, 3.3.1: the sum of the
-    /// bandwidths times the longest round trip).
+    /// and no more that a path must drain after the application has finished. With several busy ones
+    /// the others go on sending while the slowest one's bytes are on their way, and once more while
+    /// it repairs a loss (mptcp-behaviour, 6.1: the bandwidths times the longest round trip).
     var sendBufferLimit: Int {
         let busy = subflows.filter { $0.isUsable && !$0.isBackup }
         let longest = Double(busy.reduce(0) { max($0, $1.tcp.rtt.smoothed ?? 0) })
@@ -165,7 +165,8 @@ public struct Connection: Sendable {
             $0 + Double($1.tcp.congestion.window) * longest
                 / Double(max($1.tcp.rtt.smoothed ?? 1, 1))
         }
-        let limit = Int(min(2 * max(windows, held), Double(configuration.sendBuffer)))
+        let wanted = max(2 * windows, busy.count > 1 ? 3 * held : 0)
+        let limit = Int(min(wanted, Double(configuration.sendBuffer)))
         return min(configuration.sendBuffer, max(limit, Self.leastSendBuffer))
     }
 
