@@ -45,7 +45,7 @@ import WireFormat
         return length
     }
 
-    private func syn(_ network: TwoPathNetwork) -> Segment? {
+    private func firstSYN(_ network: TwoPathNetwork) -> Segment? {
         network.sightings.first { $0.segment.isSYN && $0.segment.isCapable }?.segment
     }
 
@@ -56,7 +56,7 @@ import WireFormat
         let network = prepared()
         let start = network.simulation.now
         run(network, upload: upload)
-        let syn = try #require(syn(network))
+        let syn = try #require(firstSYN(network))
         let length = syn.payload.count
         #expect(length == min(upload, 1_420))
         #expect(accepted(network) == length)
@@ -124,7 +124,7 @@ import WireFormat
         // The path that ate a SYN with data does not get another one at once.
         network.sightings = []
         run(network)
-        let length = syn(network)?.payload.count ?? 0
+        let length = firstSYN(network)?.payload.count ?? 0
         #expect((length > 0) == (refusal != .lostSYN && refusal != .lostSYNACK))
     }
 }
