@@ -78,6 +78,8 @@ public struct Connection: Sendable {
     /// it acknowledged our FIN.
     var peerKnowsEnd = false
     var paths = PathState()
+    /// What the detailed event log saw last; `nil` unless it is wanted.
+    var observation: Observation?
     /// Counters.
     public internal(set) var counters = Counters()
 

@@ -50,6 +50,9 @@ public struct ConnectionConfiguration: Sendable {
     /// Addresses to announce with ADD_ADDR, on the listening side.
     public var announcedAddresses: [IPAddress] = []
 
+    /// Whether the event log has every state, mapping and window, too (`LogEvent.detailNames`).
+    public var logsDetails = false
+
     /// The defaults.
     public init() {}
 }

@@ -68,6 +68,8 @@ struct Subflow: Sendable {
     /// What goes on the RST.
     var resetOptions: [MPTCPOption] = []
     private(set) var sentMappings: Deque<SentMapping> = []
+    /// How many mappings there ever were, for the detailed event log.
+    private(set) var mappingCount = 0
     private var reinjectionCount = 0
     var receivedMappings = MappingTable()
     /// When bytes that came without a mapping end the subflow (mptcp-behaviour, 18).
@@ -140,6 +142,7 @@ struct Subflow: Sendable {
 
     mutating func append(_ mapping: SentMapping) {
         sentMappings.append(mapping)
+        mappingCount += 1
         if mapping.isReinjection { reinjectionCount += 1 }
     }
 

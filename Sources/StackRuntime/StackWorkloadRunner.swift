@@ -41,6 +41,9 @@ package final class StackWorkloadRunner {
 
     /// How long connections may take to end after a stop before they are aborted.
     package var patience = Duration.seconds(10)
+    /// How often `connection-statistics` is reported; `nil` for never.
+    package var statisticsInterval: Duration?
+    private var nextStatistics: Instant?
 
     /// A runner on this driver, whose stack nobody else commands; `emit` takes each event, which a
     /// command prints as a line.
@@ -100,15 +103,18 @@ extension StackWorkloadRunner {
         var now = MonotonicClock.now()
         var deadline = timeout.map { now + $0 }
         if let control { try driver.watch(control, token: Self.stopToken) }
+        nextStatistics = statisticsInterval.map { now + $0 }
         advance(now: now)
         while !isOver(limit) {
             var due = connections.compactMap(\.nextDeadline).min()
-            if let deadline { due = min(due ?? deadline, deadline) }
+            for other in [deadline, nextStatistics] {
+                if let other { due = min(due ?? other, other) }
+            }
             now = try driver.turn(until: busy.isEmpty ? due : now)
             if driver.readyTokens.contains(Self.stopToken) {
                 for command in commands() {
                     perform(command, now: now)
-                    guard command == .stop else { continue }
+                    guard isStopping else { continue }
                     deadline = min(deadline ?? .distantFuture, now + patience)
                 }
             }
@@ -119,6 +125,7 @@ extension StackWorkloadRunner {
             }
             serviceDue(now: now)
             advance(now: now)
+            reportStatistics(now)
         }
         if let control { driver.stopWatching(control) }
         try linger()
@@ -153,6 +160,10 @@ extension StackWorkloadRunner {
                 connection.stop(stack, now: now)
                 service(connection, now: now)
             }
+        case .abort:
+            isStopping = true
+            for port in driver.listeningPorts { stack.stopListening(port: port) }
+            for connection in connections { connection.lose("aborted", stack, now: now) }
         case .giveUpAddress(let address): stack.giveUpAddress(address, now: now)
         case .setBackup(let address, let isBackup):
             stack.setBackup(isBackup, address: address, now: now)
@@ -333,6 +344,19 @@ extension StackWorkloadRunner {
         report(
             connection.source, "connection-information", now,
             [.init("connection", .integer(Int64(connection.number)))] + information.fields)
+    }
+
+    private func reportStatistics(_ now: Instant) {
+        guard let statisticsInterval, let due = nextStatistics, due <= now else { return }
+        nextStatistics = max(due + statisticsInterval, now)
+        for connection in connections {
+            connection.learn(stack)
+            guard let information = connection.information else { continue }
+            report(
+                connection.source, "connection-statistics", now,
+                [.init("connection", .integer(Int64(connection.number)))] + information.fields)
+        }
+        emitRecords()
     }
 
     private func reportCounters(_ now: Instant) {
