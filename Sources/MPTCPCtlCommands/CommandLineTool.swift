@@ -10,7 +10,9 @@ struct MPTCPCtl: ParsableCommand {
         version: CommandLineTool.version,
         subcommands: [
             HandoverCommand.self, AnalyzeCommand.self, TestbedCommand.self, ServeCommand.self,
-            ConnectCommand.self, DoctorCommand.self, GCCommand.self, RelayCommand.self,
+            ConnectCommand.self, InteropCommand.self, SoakCommand.self, DoctorCommand.self,
+            GCCommand.self,
+            RelayCommand.self,
             ManualCommand.self,
         ])
 }
