@@ -29,14 +29,7 @@ struct FuzzProgram {
             var count = CommandLine.argc
             var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? =
                 CommandLine.unsafeArgv
-            exit(
-                fuzzerDriver(&count, &arguments) { bytes, count in
-                    let found = FuzzProgram.target.run(
-                        UnsafeRawBufferPointer(start: bytes, count: count))
-                    // libFuzzer keeps the input of a process that dies.
-                    if !found.isEmpty { fatalError(found.joined(separator: "; ")) }
-                    return 0
-                })
+            exit(fuzzerDriver(&count, &arguments, feedTarget))
         }
     #else
         static func main() {
@@ -53,7 +46,15 @@ struct FuzzProgram {
 }
 
 #if LIBFUZZER
-    /// libFuzzer's main loop, which takes the callback that it would otherwise look for by name.
+    /// libFuzzer keeps the input of a process that dies.
+    @_cdecl("LLVMFuzzerTestOneInput")
+    public func feedTarget(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+        let found = FuzzProgram.target.run(UnsafeRawBufferPointer(start: bytes, count: count))
+        if !found.isEmpty { fatalError(found.joined(separator: "; ")) }
+        return 0
+    }
+
+    /// libFuzzer's main loop. Its own `main` gives way to that of this program.
     @_silgen_name("LLVMFuzzerRunDriver")
     func fuzzerDriver(
         _ count: UnsafeMutablePointer<Int32>,
