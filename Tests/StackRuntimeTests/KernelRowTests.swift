@@ -111,7 +111,10 @@ extension RealNetworkTests.KernelInterop {
             })
         expectIntact(both)
         #expect(both.counters[.joinAckReceived] == 0)
-        #expect(both.events.named("join_failed").count >= 1)
+        // The join ended; the first subflow did not.
+        let ended = try #require(both.events.named("subflow_closed").first)
+        #expect(ended["subflow"]?.asInteger != 0)
+        #expect(["refused", "reset"].contains(ended["reason"]?.asString))
         return both
     }
 
