@@ -42,6 +42,7 @@ struct EndpointArguments {
         ]
         if kind == .swift {
             arguments += ["--seed", String(seed), "--scheduler", scenario.scheduler.rawValue]
+            if scenario.logsDetails { arguments += ["--events", "-"] }
         }
         return arguments
     }

@@ -32,6 +32,7 @@ struct EndpointProfile {
             SchedulerKind(rawValue: scenario.scheduler.rawValue) ?? .lowestRTT
         configuration.connection.tcp.congestionControl =
             CongestionControlKind(rawValue: scenario.congestionControl.rawValue) ?? .cubic
+        configuration.connection.logsDetails = scenario.logsDetails
         return configuration
     }
 }

@@ -187,7 +187,7 @@ enum ExperimentBackend: Hashable {
 }
 
 /// Ctrl-C and its like, as something that a loop can look at.
-final class Interruption {
+final class Interruption: Sendable {
     private let signals: SignalDescriptor
 
     init() throws(ExperimentError) {

@@ -133,6 +133,7 @@ struct StackState {
         slot: Int, now: Instant, _ body: (inout Connection) -> Result
     ) -> Result? {
         let result = modify(slot, body)
+        if configuration.connection.logsDetails { slots[slot].connection?.observe(now: now) }
         collectEvents(slot)
         markReady(slot)
         return result
@@ -271,6 +272,7 @@ struct StackState {
         }
         while let slot = ready.first {
             let transmit = modify(slot) { $0.pollTransmit(now: now, into: buffer) } ?? nil
+            if configuration.connection.logsDetails { slots[slot].connection?.observe(now: now) }
             collectEvents(slot)
             if let transmit {
                 counters.packetsSent += 1

@@ -38,6 +38,9 @@ package final class KernelWorkloadRunner {
 
     /// How long connections may take to end after a stop before they are aborted.
     package var patience = Duration.seconds(10)
+    /// How often `connection-statistics` is reported; `nil` for never.
+    package var statisticsInterval: Duration?
+    private var nextStatistics: Instant?
 
     /// A runner; `emit` takes each event, which a command prints as a line. Without it none is made.
     package init(emit: ((EventRecord) -> Void)? = nil) throws(SystemError) {
@@ -96,24 +99,29 @@ extension KernelWorkloadRunner {
     ///
     /// - Parameters:
     ///   - isDone: returns earlier, with everything as it is, once this says so.
-    ///   - stop: a descriptor that becomes readable when the workloads are to end in order.
-    ///   - isStop: asked when `stop` is readable; takes what is there, if that is something else.
+    ///   - stop: a descriptor that becomes readable when there are commands.
+    ///   - commands: takes them all, after which `stop` is quiet; called when it is readable. Only
+    ///     `stop` and `abort` are for the workloads. Without it `stop` means a stop.
     ///   - limit: a server ends after so many connections; `nil` only by `stop`.
     ///   - timeout: connections that are still there then are aborted.
     package func run(
-        until stop: Int32? = nil, isStop: () -> Bool = { true }, connections limit: Int? = nil,
-        timeout: Duration? = nil, isDone: (KernelWorkloadRunner) -> Bool = { _ in false }
+        until stop: Int32? = nil, commands: (() -> [EndpointCommand])? = nil,
+        connections limit: Int? = nil, timeout: Duration? = nil,
+        isDone: (KernelWorkloadRunner) -> Bool = { _ in false }
     ) throws(SystemError) -> [KernelWorkloadOutcome] {
         var stop = stop
         var deadline = timeout.map { MonotonicClock.now() + $0 }
+        nextStatistics = statisticsInterval.map { MonotonicClock.now() + $0 }
         while !isOver(limit), !isDone(self) {
             let ready = try wait(stop: stop, deadline: deadline)
             let now = MonotonicClock.now()
-            if ready.stop, isStop() {
-                stop = nil
-                isStopping = true
-                deadline = min(deadline ?? .distantFuture, now + patience)
-                for connection in connections { connection.stop(buffer: buffer, now: now) }
+            if ready.stop {
+                // Nobody makes a bare descriptor quiet again.
+                if commands == nil { stop = nil }
+                for command in commands?() ?? [.stop] { perform(command, now: now) }
+                if isStopping {
+                    deadline = min(deadline ?? .distantFuture, now + patience)
+                }
             }
             if let deadline, deadline <= now {
                 for connection in connections { connection.lose("timed out") }
@@ -127,6 +135,7 @@ extension KernelWorkloadRunner {
             }
             reap(now: now)
             try continueSeries()
+            reportStatistics(now)
         }
         defer { outcomes = [] }
         reportCounters()
@@ -159,6 +168,20 @@ extension KernelWorkloadRunner {
         }
     }
 
+    private func perform(_ command: EndpointCommand, now: Instant) {
+        switch command {
+        case .stop:
+            isStopping = true
+            for connection in connections { connection.stop(buffer: buffer, now: now) }
+        case .abort:
+            isStopping = true
+            for connection in connections { connection.lose("aborted") }
+        case .giveUpAddress, .setBackup:
+            // The kernel's path manager has been told by whoever read the command.
+            return
+        }
+    }
+
     /// Sleeps until something is ready. `poll`, because interest in reading ends with the peer's
     /// direction while ours goes on.
     private func wait(stop: Int32?, deadline: Instant?) throws(SystemError) -> Ready {
@@ -176,7 +199,8 @@ extension KernelWorkloadRunner {
                     fd: events == 0 ? -1 : connection.socket.rawValue, events: Int16(events),
                     revents: 0))
         }
-        let due = (connections.compactMap(\.nextDeadline) + [deadline].compactMap { $0 }).min()
+        let others = [deadline, nextStatistics].compactMap { $0 }
+        let due = (connections.compactMap(\.nextDeadline) + others).min()
         try timer.arm(at: due)
         let count = poll(&polled, nfds_t(polled.count), -1)
         if count < 0, errno != EINTR { throw SystemError("poll", code: errno) }
@@ -224,6 +248,12 @@ extension KernelWorkloadRunner {
                     .init("connection", .integer(Int64(connection.number))),
                     .init("is_mptcp", .bool(connection.wasMPTCP)),
                 ] + endpoint.summary.fields)
+            if let information = connection.information {
+                report(
+                    connection.source, "connection-information",
+                    [.init("connection", .integer(Int64(connection.number)))]
+                        + information.fields)
+            }
         }
         connections.removeAll { $0.state == .closed }
     }
@@ -271,6 +301,17 @@ extension KernelWorkloadRunner {
         report(
             connection.source, WorkloadEndpoint.startedEventName,
             [.init("connection", .integer(Int64(connection.number)))] + fields)
+    }
+
+    private func reportStatistics(_ now: Instant) {
+        guard let statisticsInterval, let due = nextStatistics, due <= now else { return }
+        nextStatistics = max(due + statisticsInterval, now)
+        for connection in connections {
+            guard let information = connection.socket.information else { continue }
+            report(
+                connection.source, "connection-statistics",
+                [.init("connection", .integer(Int64(connection.number)))] + information.fields)
+        }
     }
 
     private func reportCounters() {

@@ -318,6 +318,10 @@ extension Connection {
         do {
             let consumed = subflows[index].tcp.receiveBuffer.start
             try subflows[index].receivedMappings.learn(entry, consumed: consumed)
+            if configuration.logsDetails {
+                observeMapping(
+                    data: dataOffset, subflow: subflowOffset, length: length, index, now: now)
+            }
             return true
         } catch {
             mib.count(.mappingNotMatching)

@@ -101,6 +101,11 @@ extension Connection {
             subflows[index].isFourthPacketPending = false
             if let segment = subflows[index].tcp.pollACK(now: now) { return (segment, false) }
         }
+        if isFallback, case .fail? = subflows[index].signals.first {
+            // Linux hears MP_FAIL only before the infinite mapping, which comes with data; if it has
+            // heard none after two minutes, it resets the subflow (kernel-peer, 5).
+            if let segment = subflows[index].tcp.pollACK(now: now) { return (segment, true) }
+        }
         let superSegment = subflows[index].superSegmentLimit
         if let segment = subflows[index].tcp.pollSegment(now: now, superSegment: superSegment) {
             return (segment, false)

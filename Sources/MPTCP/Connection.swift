@@ -95,6 +95,8 @@ public struct Connection: Sendable {
     var peerKnowsEnd = false
     var paths = PathState()
     var scheduler: Scheduler
+    /// What the detailed event log saw last; `nil` unless it is wanted.
+    var observation: Observation?
     /// Counters.
     public internal(set) var counters = Counters()
     /// What the kernel's MIB would count of this connection.

@@ -67,6 +67,9 @@ public struct ConnectionConfiguration: Sendable {
     /// The port to announce with them, when it is not the connection's.
     public var announcedPort: UInt16?
 
+    /// Whether the event log has every state, mapping and window, too (`LogEvent.detailNames`).
+    public var logsDetails = false
+
     /// The defaults.
     public init() {}
 }

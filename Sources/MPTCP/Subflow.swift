@@ -80,6 +80,8 @@ struct Subflow: Sendable {
     /// What goes on the RST.
     var resetOptions: [MPTCPOption] = []
     private(set) var sentMappings: Deque<SentMapping> = []
+    /// How many mappings there ever were, for the detailed event log.
+    private(set) var mappingCount = 0
     private var reinjectionCount = 0
     /// Behind the last byte that went here in order (redundant scheduler).
     private(set) var copied = 0
@@ -162,6 +164,7 @@ struct Subflow: Sendable {
 
     mutating func append(_ mapping: SentMapping) {
         sentMappings.append(mapping)
+        mappingCount += 1
         if mapping.kind == .reinjection { reinjectionCount += 1 }
         // A reinjection that closes up with what went before needs no copy any more.
         if mapping.kind != .reinjection || mapping.data.lowerBound <= copied {

@@ -10,7 +10,8 @@ struct MPTCPCtl: ParsableCommand {
         version: CommandLineTool.version,
         subcommands: [
             HandoverCommand.self, AnalyzeCommand.self, TestbedCommand.self, ServeCommand.self,
-            ConnectCommand.self, BenchCommand.self, DoctorCommand.self, GCCommand.self,
+            ConnectCommand.self, BenchCommand.self, InteropCommand.self, SoakCommand.self,
+            DoctorCommand.self, GCCommand.self,
             RelayCommand.self,
             BenchEndpointCommand.self, ManualCommand.self,
         ])

@@ -45,6 +45,24 @@ struct EndpointOptions: ParsableArguments {
             discussion: "any: version 0 for peers that answered version 1 with plain TCP."))
     var mptcpVersion = VersionPolicy.v1
 
+    @Flag(name: .customLong("plain-tcp"), help: "Speak plain TCP: the control of an experiment.")
+    var plainTCP = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Write every event in detail to this file, - for standard output.",
+            discussion: """
+                JSON lines as described in mptcpctl-events(5): states, mappings, reinjections, \
+                windows, recoveries. Swift stack only; the kernel does not tell.
+                """, valueName: "file"))
+    var events: String?
+
+    @Flag(help: "Print a table of each connection and its subflows at its end.")
+    var stats = false
+
+    @Option(help: "With --stats: print it every so often, too.")
+    var statsInterval: DurationArgument?
+
     @Option(help: "Seed of keys, sequence numbers and ports; random if not given.")
     var seed: UInt64?
 
@@ -58,12 +76,15 @@ struct EndpointOptions: ParsableArguments {
         help: ArgumentHelp(
             "Take commands from standard input, one JSON object a line; its end is a stop.",
             discussion: """
-                {"command":"stop"}, {"command":"give-up-address","address":"10.0.1.2"}, \
+                {"command":"stop"}, {"command":"abort"}, {"command":"give-up-address","address":"10.0.1.2"}, \
                 {"command":"set-backup","address":"10.0.1.2","backup":true}
                 """))
     var control = false
 
     mutating func validate() throws {
+        if let statsInterval, statsInterval.value <= .zero {
+            throw ValidationError("--stats-interval is longer than nothing")
+        }
         if port == 0 { throw ValidationError("a port lies between 1 and 65535") }
         switch stack {
         case .swift:
@@ -79,6 +100,9 @@ struct EndpointOptions: ParsableArguments {
             }
             if opportunisticRetransmission {
                 throw ValidationError("--opportunistic-retransmission is for --stack swift")
+            }
+            if events != nil {
+                throw ValidationError("--events is for --stack swift; the kernel does not tell")
             }
             if !interfaces.isEmpty { throw ValidationError("--interface is for --stack swift") }
             if checksum {
@@ -102,6 +126,8 @@ struct EndpointOptions: ParsableArguments {
         }
         configuration.stack.connection.usesChecksum = checksum
         configuration.stack.connection.versions = mptcpVersion
+        configuration.stack.connection.isMultipath = !plainTCP
+        configuration.stack.connection.logsDetails = events != nil
         return configuration
     }
 }

@@ -129,6 +129,8 @@ package struct HandoverScenario: Hashable, Sendable {
     package var captures = CaptureChoice.all
     /// `--snaplen`; `nil` is the default of the workload.
     package var requestedSnapLength: Int?
+    /// Whether our stacks log every state, mapping and window into `events.jsonl`.
+    package var logsDetails = false
     package var kernelPathManagement = KernelPathManagement.asIs
 
     package init() {}

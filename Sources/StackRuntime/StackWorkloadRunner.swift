@@ -43,6 +43,9 @@ package final class StackWorkloadRunner {
 
     /// How long connections may take to end after a stop before they are aborted.
     package var patience = Duration.seconds(10)
+    /// How often `connection-statistics` is reported; `nil` for never.
+    package var statisticsInterval: Duration?
+    private var nextStatistics: Instant?
 
     /// A runner on this driver, whose stack nobody else commands; `emit` takes each event, which a
     /// command prints as a line. Without it none is made.
@@ -114,15 +117,18 @@ extension StackWorkloadRunner {
         var now = MonotonicClock.now()
         var deadline = timeout.map { now + $0 }
         if let control { try driver.watch(control, token: Self.stopToken) }
+        nextStatistics = statisticsInterval.map { now + $0 }
         try advance(now: now)
         while !isOver(limit), !isDone(self) {
             var due = connections.nextDeadline()
-            if let deadline { due = min(due ?? deadline, deadline) }
+            for other in [deadline, nextStatistics] {
+                if let other { due = min(due ?? other, other) }
+            }
             now = try driver.turn(until: busy.isEmpty ? due : now)
             if driver.readyTokens.contains(Self.stopToken) {
                 for command in commands() {
                     perform(command, now: now)
-                    guard command == .stop else { continue }
+                    guard isStopping else { continue }
                     deadline = min(deadline ?? .distantFuture, now + patience)
                 }
             }
@@ -135,6 +141,7 @@ extension StackWorkloadRunner {
             }
             serviceDue(now: now)
             try advance(now: now)
+            reportStatistics(now)
         }
         if let control { driver.stopWatching(control) }
         try linger()
@@ -172,6 +179,10 @@ extension StackWorkloadRunner {
                 connection.stop(stack, now: now)
                 service(connection, now: now)
             }
+        case .abort:
+            isStopping = true
+            for port in driver.listeningPorts { stack.stopListening(port: port) }
+            for connection in connections.all { connection.lose("aborted", stack, now: now) }
         case .giveUpAddress(let address): stack.giveUpAddress(address, now: now)
         case .setBackup(let address, let isBackup):
             stack.setBackup(isBackup, address: address, now: now)
@@ -378,6 +389,19 @@ extension StackWorkloadRunner {
         report(
             connection.source, "connection-information", now,
             [.init("connection", .integer(Int64(connection.number)))] + information.fields)
+    }
+
+    private func reportStatistics(_ now: Instant) {
+        guard let statisticsInterval, let due = nextStatistics, due <= now else { return }
+        nextStatistics = max(due + statisticsInterval, now)
+        for connection in connections.all {
+            connection.learn(stack)
+            guard let information = connection.information else { continue }
+            report(
+                connection.source, "connection-statistics", now,
+                [.init("connection", .integer(Int64(connection.number)))] + information.fields)
+        }
+        emitRecords()
     }
 
     private func reportCounters(_ now: Instant) {

@@ -105,7 +105,7 @@ package struct BenchmarkEndpoint {
             }
             report(Self.listening)
             let outcomes = try runner.run(
-                until: control, isStop: { commands().contains(.stop) })
+                until: control, commands: commands)
             return reportServer(outcomes.map(\.summary))
         }
         let before = Usage()
