@@ -19,6 +19,9 @@ extension StackCounters {
             .init("resets_sent", count: resetsSent),
             .init("joins_without_token", count: joinsWithoutToken),
             .init("dropped_syns", count: droppedSYNs),
+            .init("path_errors", count: pathErrors),
+            .init("out_of_window_errors", count: outOfWindowErrors),
+            .init("lowered_mtus", count: loweredMTUs),
         ]
     }
 }
