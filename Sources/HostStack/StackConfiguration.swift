@@ -87,4 +87,10 @@ public struct StackCounters: Hashable, Sendable {
     public var resetsSent = 0
     /// SYNs dropped because too many connections were half open, or memory was short.
     public var droppedSYNs = 0
+    /// ICMP errors about segments that are on their way.
+    public var pathErrors = 0
+    /// ICMP errors about no such segment: ignored (OutOfWindowIcmps).
+    public var outOfWindowErrors = 0
+    /// ICMP errors after which smaller segments go out.
+    public var loweredMTUs = 0
 }

@@ -14,10 +14,10 @@ extension StackState {
         do {
             view = try SegmentView(parsing: packet, verification: verification)
         } catch {
-            if error == .badChecksum {
-                counters.checksumErrors += 1
-            } else {
-                counters.malformed += 1
+            switch error {
+            case .badChecksum: counters.checksumErrors += 1
+            case .notTCP: receiveError(packet, verification: verification, now: now)
+            case .truncated, .badLength, .unsupported, .fragment: counters.malformed += 1
             }
             return
         }
@@ -48,6 +48,34 @@ extension StackState {
             receiveSYN(view, payload, tuple, on: interface, now: now)
         } else {
             reset(view, on: interface)
+        }
+    }
+
+    /// ICMP: the quoted segment says which subflow it is about.
+    private mutating func receiveError(
+        _ packet: UnsafeRawBufferPointer, verification: SegmentView.Verification, now: Instant
+    ) {
+        let error: ICMPError
+        do {
+            error = try ICMPError(parsing: packet, isVerified: verification == .checksum)
+        } catch {
+            if error == .badChecksum {
+                counters.checksumErrors += 1
+            } else {
+                counters.malformed += 1
+            }
+            return
+        }
+        guard let (slot, id) = subflows[error.tuple] else {
+            counters.outOfWindowErrors += 1
+            return
+        }
+        switch update(slot: slot, now: now, { $0.receive(error, on: id, now: now) }) {
+        case .outOfWindow, nil: counters.outOfWindowErrors += 1
+        case .noted: counters.pathErrors += 1
+        case .loweredMTU:
+            counters.pathErrors += 1
+            counters.loweredMTUs += 1
         }
     }
 

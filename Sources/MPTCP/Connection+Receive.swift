@@ -112,6 +112,7 @@ extension Connection {
                 ("subflow", .number(Int(subflows[index].id.rawValue))))
         }
         subflows[index].probeDeadline = nil
+        subflows[index].pathProblem = nil
     }
 
     /// Acts on the MPTCP options. Returns `false` when the connection or the subflow ended.

@@ -92,6 +92,8 @@ struct Subflow: Sendable {
     var unmappedDeadline: Instant?
     /// Segments with and without text that still tell the peer of a fallback.
     var infiniteMappings = (onText: 0, onACKs: 0)
+    /// What routers last said about the path; forgotten as soon as the peer is heard again.
+    var pathProblem: ICMPError.Problem?
     /// What the peer said on its RST.
     var peerReset: MPTCPReset?
     /// Whether any DSS came in on this subflow.

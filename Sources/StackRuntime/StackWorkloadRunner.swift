@@ -182,7 +182,10 @@ extension StackWorkloadRunner {
         case .abort:
             isStopping = true
             for port in driver.listeningPorts { stack.stopListening(port: port) }
-            for connection in connections.all { connection.lose("aborted", stack, now: now) }
+            for connection in connections.all {
+                connection.lose("aborted", stack, now: now)
+                service(connection, now: now)
+            }
         case .giveUpAddress(let address): stack.giveUpAddress(address, now: now)
         case .setBackup(let address, let isBackup):
             stack.setBackup(isBackup, address: address, now: now)

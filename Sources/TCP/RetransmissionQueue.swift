@@ -191,6 +191,13 @@ struct RetransmissionQueue: Sendable {
         if !segments.isEmpty { markLost(0) }
     }
 
+    /// Takes for lost what the path cannot carry any more. Returns whether there was anything.
+    mutating func markLost(longerThan size: Int) -> Bool {
+        let before = lostCount
+        for index in segments.indices where segments[index].length > size { markLost(index) }
+        return lostCount > before
+    }
+
     /// After a timeout everything that is not sacked counts as lost. RFC 2018, 8: a sacked head
     /// means that the receiver reneged.
     mutating func markAllLost() {

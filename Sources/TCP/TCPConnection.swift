@@ -213,15 +213,7 @@ public struct TCPConnection: Sendable {
         if pending.isEmpty { pending = [] }
     }
 
-    /// The path carries smaller packets than thought.
-    public mutating func reduceMTU(to mtu: Int) {
-        guard mtu < configuration.mtu else { return }
-        configuration.mtu = mtu
-        snd.maximumSegmentSize = min(
-            snd.maximumSegmentSize,
-            configuration.maximumSegmentSize(isV6: tuple.local.address.isV6))
-        congestion.maximumSegmentSizeChanged(to: effectiveMSS)
-    }
+    mutating func lowerMTU(to mtu: Int) { configuration.mtu = mtu }
 
     /// Ends the connection on this side without a word to the peer.
     mutating func finish(_ reason: TCPCloseReason) {

@@ -181,12 +181,13 @@ extension RealNetworkTests {
         func ipv6(_ kernelIsClient: Bool) throws {
             let bench = try Bench(kernelIsClient: kernelIsClient)
             let network = bench.network
-            let remote = Endpoint(IPAddress.v6(0xfd00_0009 << 32, 1), 5_001)
             let server = try TestEndpoint.server(
-                kernelIsClient ? .swift : .kernel, in: network.host, address: remote.address)
+                kernelIsClient ? .swift : .kernel, in: network.host,
+                address: TestNetwork.serverV6.address)
             let client = try TestEndpoint.client(
                 kernelIsClient ? .kernel : .swift, in: network.client,
-                Workload(.bulk, .upload, size: 1_000_000), from: nil, to: remote)
+                Workload(.bulk, .upload, size: 1_000_000), from: nil,
+                to: TestNetwork.serverV6)
             #expect(try client.outcome().summary.failure == nil)
             let far = try server.outcome()
             #expect(far.isMPTCP && far.summary.bytesReceived == 1_000_000)

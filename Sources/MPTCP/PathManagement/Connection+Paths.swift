@@ -26,6 +26,7 @@ extension Connection {
             learnOffload(index)
         }
         reapSubflows(now: now)
+        adaptToInterfaces(now: now)
         managePaths(arrived: arrived, now: now)
     }
 
@@ -107,13 +108,13 @@ extension Connection {
 
     private mutating func openJoins(on interface: StackInterface, now: Instant) {
         guard interface.isUp else { return }
-        for address in interface.addresses where address.isV6 == remoteEndpoint.address.isV6 {
+        for address in interface.addresses {
             let isTaken = subflows.contains {
                 $0.tcp.tuple.local.address == address && $0.isAlive
             }
             guard !isTaken, !paths.givenUp.contains(address),
                 !paths.failedAddresses.contains(address), hasRoomForSubflow,
-                let (remote, remoteID) = joinDestination()
+                let (remote, remoteID) = joinDestination(isV6: address.isV6)
             else { continue }
             openJoin(
                 from: Endpoint(address, ephemeralPort()), to: remote, remoteAddressID: remoteID,
@@ -123,10 +124,14 @@ extension Connection {
         }
     }
 
-    /// The peer's first address unless it refused joins there (C flag), else an announced one.
-    private func joinDestination() -> (Endpoint, AddressID)? {
-        if !peerDeniesInitialAddress { return (remoteEndpoint, .initial) }
-        return paths.remoteAddresses.first.map { ($0.endpoint, $0.id) }
+    /// The peer's first address unless it refused joins there (C flag) or it is of the other family,
+    /// else an announced one.
+    private func joinDestination(isV6: Bool) -> (Endpoint, AddressID)? {
+        if !peerDeniesInitialAddress, remoteEndpoint.address.isV6 == isV6 {
+            return (remoteEndpoint, .initial)
+        }
+        return paths.remoteAddresses.first { $0.endpoint.address.isV6 == isV6 }
+            .map { ($0.endpoint, $0.id) }
     }
 
     /// A port that no subflow of this connection has, if there is one.
