@@ -68,9 +68,6 @@ package final class EndpointProcess {
         try? input.write((JSONValue.object(command.members).compact + "\n").utf8)
     }
 
-    /// The number of its process.
-    package var processID: Int32 { process.processID }
-
     /// The first event of this name.
     package func event(_ name: String) -> EventRecord? { events.first { $0.name == name } }
 

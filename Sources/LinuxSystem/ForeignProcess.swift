@@ -18,14 +18,6 @@ package struct ForeignProcess: ~Copyable, Sendable {
         processID = identity.processID
     }
 
-    /// Octets of its memory that are in RAM, as `/proc/PID/statm` has it; `nil` when it has ended.
-    package static func residentMemory(of processID: Int32) -> Int? {
-        guard let text = try? TextFile.read("/proc/\(processID)/statm") else { return nil }
-        let fields = text.split(separator: " ")
-        return fields.count > 1
-            ? Int(fields[1]).map { $0 * Int(sysconf(Int32(_SC_PAGESIZE))) } : nil
-    }
-
     /// Sends a signal.
     package func signal(_ number: Int32) throws(SystemError) {
         try checkedErrno(kill(processID, number), "kill \(processID)")
@@ -45,9 +37,6 @@ package struct ForeignProcess: ~Copyable, Sendable {
 
 /// This process becoming another program, or moving.
 package enum ThisProcess {
-    /// Its number.
-    package static var identifier: Int32 { getpid() }
-
     /// Becomes a program, in a namespace; the terminal, the directory and the environment stay.
     /// Call on the main thread.
     package static func become(

@@ -111,7 +111,7 @@ extension Connection {
                 ("dsn", .text(data.dataSequenceNumber(at: mapping.data.lowerBound).description)),
                 ("ssn", .number(mapping.subflowEnd - mapping.data.count + 1)),
                 ("length", .number(mapping.data.count)),
-                ("is_reinjection", .number(mapping.isReinjection ? 1 : 0)))
+                ("is_reinjection", .number(mapping.kind == .reinjection ? 1 : 0)))
         }
     }
 

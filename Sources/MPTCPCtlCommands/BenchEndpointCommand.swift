@@ -25,7 +25,7 @@ struct BenchEndpointCommand: ParsableCommand {
 
     func run() throws {
         let control = try EndpointControl(readsInput: true)
-        let printer = EventPrinter(.json, start: MonotonicClock.now())
+        let printer = try EventPrinter(.json, start: MonotonicClock.now())
         ProgramMemory.populate()
         var order = BenchmarkOrder(role, stack, kind, server: server, port: port)
         order.ports = ports

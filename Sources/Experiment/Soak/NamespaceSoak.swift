@@ -182,8 +182,8 @@ final class NamespaceSoak {
         guard let due = nextSample, due <= now else { return }
         nextSample = due + Self.sampleInterval
         guard let client, let server,
-            let here = ForeignProcess.residentMemory(of: client.processID),
-            let there = ForeignProcess.residentMemory(of: server.processID)
+            let here = ProcessResources.residentBytes(of: client.processID),
+            let there = ProcessResources.residentBytes(of: server.processID)
         else { return }
         result.memory.append(MemorySample(time: now - start, client: here, server: there))
     }

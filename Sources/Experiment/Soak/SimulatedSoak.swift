@@ -95,7 +95,7 @@ final class SimulatedSoak {
         while second < plan.duration, !isDone() {
             second += Self.sampleInterval
             simulation.run(until: .zero + second, isDone: isDone)
-            guard let memory = ForeignProcess.residentMemory(of: ThisProcess.identifier) else {
+            guard let memory = ProcessResources.residentBytes() else {
                 continue
             }
             result.memory.append(MemorySample(time: second, client: memory, server: memory))
