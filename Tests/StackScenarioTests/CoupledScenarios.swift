@@ -112,7 +112,6 @@ private final class SharedBottleneck {
             total.double += shares.double
             total.single += shares.single
         }
-        print("RATIO", kind, Double(total.double) / Double(total.single))
         return Double(total.double) / Double(total.single)
     }
 

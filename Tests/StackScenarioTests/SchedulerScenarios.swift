@@ -35,9 +35,6 @@ extension TwoPathNetwork {
         let before = network.serverApp.received
         network.run(.seconds(2))
         network.expectSound()
-        print(
-            "GOODPUT", shape.client.connection.scheduler, shape.client.connection.policy,
-            network.serverApp.received - before)
         return network.serverApp.received - before
     }
 
