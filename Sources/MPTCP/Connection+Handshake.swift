@@ -346,6 +346,11 @@ extension Connection {
                 announceAddresses()
             } else if isFallback {
                 confirmSubflow(index, now: now)
+            } else {
+                // Linux is plain TCP for ever if the packet that completes the handshake lacks
+                // MP_CAPABLE, and only octets right behind the SYN carry it (kernel-peer, 4.2): of
+                // an ACK and these octets one at least has to arrive first.
+                subflows[index].isFourthPacketPending = true
             }
         case .join:
             if subflows[index].isOpener {

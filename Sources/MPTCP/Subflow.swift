@@ -72,7 +72,7 @@ struct Subflow: Sendable {
     var portChanges = 0
     /// When a FIN exchange that makes no progress ends in RST.
     var closeDeadline: Instant?
-    /// The fourth packet of a join must leave before anything else.
+    /// The fourth packet of a join, or the third of a connection, must leave before anything else.
     var isFourthPacketPending = false
     var isDataFINPending = false
     /// Signals waiting for a pure ACK, one ACK each.

@@ -12,17 +12,24 @@ package enum StatisticsRenderer {
         let seconds = Figures.fixed((event.time - start).milliseconds / 1_000, 3)
         let number = event["connection"]?.asInteger ?? 0
         var text = "\(seconds) s  \(event.source) connection \(number)"
-        let words = event.fields.compactMap { member -> String? in
-            guard member.name != "connection", member.name != "subflows" else { return nil }
-            if case .bool(let value) = member.value { return value ? member.name : nil }
-            if member.value.asInteger == 0 { return nil }
-            return "\(member.name) \(member.value.asString ?? member.value.compact)"
-        }
+        let words = event.fields.filter { $0.name != "connection" && $0.name != "subflows" }
+            .flatMap(Self.words)
         if !words.isEmpty { text += ": " + words.joined(separator: ", ") }
         guard case .array(let subflows)? = event["subflows"], !subflows.isEmpty else {
             return text + "\n"
         }
         return text + "\n" + table(subflows)
+    }
+
+    /// What is not zero; the members of an object in its place.
+    private static func words(_ member: JSONValue.Member) -> [String] {
+        switch member.value {
+        case .bool(let value): value ? [member.name] : []
+        case .integer(0), .null: []
+        case .object(let members): members.flatMap(Self.words)
+        case .integer, .number, .string, .array:
+            ["\(member.name) \(member.value.asString ?? member.value.compact)"]
+        }
     }
 
     private static func table(_ subflows: [JSONValue]) -> String {

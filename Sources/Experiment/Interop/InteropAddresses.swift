@@ -19,7 +19,7 @@ struct InteropAddresses {
     var server: IPAddress { address(network: 9, host: 1) }
     /// What is announced.
     var secondServer: IPAddress { address(network: 9, host: 2) }
-    /// Announced by the kernel's client; nobody joins there.
+    /// Announced by the kernel's client; nobody has it.
     var spareClient: IPAddress { address(network: 1, host: 3) }
     var serverRouter: IPAddress { address(network: 9, host: 254) }
 

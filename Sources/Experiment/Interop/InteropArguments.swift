@@ -8,8 +8,11 @@ struct InteropArguments {
     private let addresses: InteropAddresses
     private let port: UInt16
 
-    /// A transfer in whose middle there is time to do something.
-    private static let halfCloseSize = 3_000_000
+    /// A download in whose middle there is time to do something, a lost SYN included: octets for
+    /// each subflow.
+    private var halfCloseSize: Int {
+        cell.subflows.rawValue * (cell.loss == .none ? 5_000_000 : 12_000_000)
+    }
     private static let recordSize = 4_000
     private static let recordInterval = "5ms"
 
@@ -39,7 +42,7 @@ struct InteropArguments {
         if cell.end == .halfClose {
             arguments += [
                 "--workload", "bulk", "--direction", "download", "--size",
-                String(Self.halfCloseSize),
+                String(halfCloseSize),
             ]
         } else {
             arguments += [

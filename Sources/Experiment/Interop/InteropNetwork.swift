@@ -68,9 +68,6 @@ final class InteropNetwork {
         let here = try RouteController(in: client)
         try here.createVeth(name, peer: name, peerNamespace: router)
         try here.addAddress(addresses.client(path), prefixLength: length, to: name)
-        if path == 0 {
-            try here.addAddress(addresses.spareClient, prefixLength: length, to: "lo")
-        }
         try routes.addAddress(addresses.router(path), prefixLength: length, to: name)
         try routes.setUp(name)
         try here.setUp(name)

@@ -161,6 +161,7 @@ final class InteropRun {
         try wait("the client to connect") {
             client.event(WorkloadEndpoint.startedEventName) != nil
         }
+        try wait("the server to accept") { server.event("accepted") != nil }
         try wait("\(cell.subflows.rawValue) subflows") {
             ours.map { count("subflow_established", of: $0) >= cell.subflows.rawValue } ?? false
         }
