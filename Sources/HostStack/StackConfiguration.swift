@@ -7,7 +7,7 @@ public struct StackConfiguration: Sendable {
     public var connection = ConnectionConfiguration()
     /// Ports from which connections are opened.
     public var ephemeralPorts: ClosedRange<UInt16> = 40_000...49_999
-    /// Connections that may be half open at once; further SYNs are dropped.
+    /// Connections that may be half open at once; a further SYN takes the place of the oldest.
     public var maximumHalfOpen = 1_024
     /// Connections at once.
     public var maximumConnections = 65_536
@@ -77,6 +77,8 @@ public struct StackCounters: Hashable, Sendable {
     public var resetsSent = 0
     /// SYNs with MP_JOIN and an unknown token (MPJoinNoTokenFound).
     public var joinsWithoutToken = 0
-    /// SYNs dropped because too many connections were half open.
+    /// SYNs dropped because too many connections were open.
     public var droppedSYNs = 0
+    /// Half-open connections that gave way to a newer SYN: a flood, or too small a limit.
+    public var evictedHalfOpen = 0
 }

@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import MPTCP
 internal import NetworkPrimitives
 internal import TCP
@@ -81,9 +82,9 @@ extension StackState {
     private mutating func receiveSYN(
         _ view: SegmentView, _ tuple: FourTuple, on interface: InterfaceID, now: Instant
     ) {
-        guard halfOpen < configuration.maximumHalfOpen,
-            slots.count - freeSlots.count < configuration.maximumConnections
-        else {
+        forgetSettledHandshakes()
+        if halfOpen >= configuration.maximumHalfOpen { evictOldestHalfOpen() }
+        guard slots.count - freeSlots.count < configuration.maximumConnections else {
             counters.droppedSYNs += 1
             return
         }
@@ -93,8 +94,32 @@ extension StackState {
             generator: generator.split(), now: now)
         halfOpen += 1
         let slot = insert(connection)
+        handshakes.append(handle(slot))
         collectEvents(slot)
         markReady(slot)
+    }
+
+    /// RFC 4987, 3.4: under a flood the oldest half-open connection gives way. Whoever answers within
+    /// the time in which `maximumHalfOpen` SYNs come still gets in.
+    private mutating func evictOldestHalfOpen() {
+        while let oldest = handshakes.popFirst() {
+            guard let slot = index(oldest), isHalfOpen(slot) else { continue }
+            counters.evictedHalfOpen += 1
+            halfOpen -= 1
+            remove(slot)
+            return
+        }
+    }
+
+    private mutating func forgetSettledHandshakes() {
+        while let oldest = handshakes.first {
+            if let slot = index(oldest), isHalfOpen(slot) { return }
+            handshakes.removeFirst()
+        }
+    }
+
+    private func isHalfOpen(_ slot: Int) -> Bool {
+        !slots[slot].isAccepted && slots[slot].connection?.closeReason == nil
     }
 
     mutating func connect(

@@ -37,6 +37,8 @@ struct StackState {
     var subflows: [FourTuple: (slot: Int, id: SubflowID)] = [:]
     var tokens: [Token: Int] = [:]
     var halfOpen = 0
+    /// Connections that were half open when they came, the oldest first.
+    var handshakes: Deque<ConnectionHandle> = []
     /// Slots that may have something to send.
     var ready: Deque<Int> = []
     var deadlines = Heap<Deadline>()
@@ -154,7 +156,7 @@ struct StackState {
         return slot
     }
 
-    private mutating func remove(_ slot: Int) {
+    mutating func remove(_ slot: Int) {
         guard let connection = slots[slot].connection else { return }
         tokens[connection.localToken] = nil
         for (_, tuple) in connection.tuples where subflows[tuple]?.slot == slot {

@@ -19,6 +19,7 @@ extension StackCounters {
             .init("resets_sent", count: resetsSent),
             .init("joins_without_token", count: joinsWithoutToken),
             .init("dropped_syns", count: droppedSYNs),
+            .init("evicted_half_open", count: evictedHalfOpen),
         ]
     }
 }

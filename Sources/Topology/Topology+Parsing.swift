@@ -107,11 +107,15 @@ extension Path {
         let subnet = try checker.takeSubnet(&fields, host: "client")
         let mtu = try fields.mtu()
         let profiles = try LinkProfileReader.read(&fields, mtu: mtu)
+        var middleboxes: [PlannedMiddlebox] = []
+        for entry in try fields.list("middleboxes") ?? [] {
+            middleboxes.append(try PlannedMiddlebox(entry))
+        }
         try fields.finish()
         self.init(
             name: name, interface: interface, clientAddress: subnet.host,
             routerAddress: subnet.router, prefixLength: subnet.prefixLength, mtu: mtu,
-            up: profiles.up, down: profiles.down)
+            up: profiles.up, down: profiles.down, middleboxes: middleboxes)
     }
 }
 
