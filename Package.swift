@@ -54,6 +54,7 @@ let package = Package(
         target("WireFormat", ["NetworkPrimitives"]),
         target("CongestionControl", ["NetworkPrimitives"]),
         target("LinkModel", ["NetworkPrimitives", collections]),
+        target("Middlebox", ["NetworkPrimitives", "WireFormat"]),
         target("TCP", ["NetworkPrimitives", "WireFormat", "CongestionControl", collections]),
         target(
             "MPTCP",
@@ -65,13 +66,16 @@ let package = Package(
                 heap,
             ]),
         target("TraceAnalysis", ["NetworkPrimitives", "WireFormat", crypto]),
-        target("Topology", ["NetworkPrimitives", "LinkModel", yams]),
+        target("Topology", ["NetworkPrimitives", "LinkModel", "Middlebox", yams]),
         target(
             "Scenario",
             ["NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "TraceAnalysis"]),
         target(
             "NetworkSimulation",
-            ["NetworkPrimitives", "WireFormat", "LinkModel", "MPTCP", "HostStack", heap]),
+            [
+                "NetworkPrimitives", "WireFormat", "LinkModel", "Middlebox", "MPTCP", "HostStack",
+                heap,
+            ]),
 
         target(
             "FuzzTargets",
@@ -96,7 +100,7 @@ let package = Package(
         target(
             "Testbed",
             [
-                "NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "Scenario",
+                "NetworkPrimitives", "WireFormat", "LinkModel", "Middlebox", "Topology", "Scenario",
                 "LinuxSystem", "Netlink", "PacketDevice", "CLinux", heap,
             ]),
 
@@ -104,7 +108,7 @@ let package = Package(
         target(
             "Experiment",
             [
-                "NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "Scenario",
+                "NetworkPrimitives", "WireFormat", "LinkModel", "Middlebox", "Topology", "Scenario",
                 "TraceAnalysis", "HostStack", "NetworkSimulation", "LinuxSystem", "Netlink",
                 "PacketCapture", "StackRuntime", "KernelEndpoint", "Testbed", "MPTCP",
                 "CongestionControl", "TCP", systemPackage,
@@ -133,6 +137,7 @@ let package = Package(
         tests("WireFormatTests", ["NetworkPrimitives", "WireFormat", "LinuxSystem"]),
         tests("CongestionControlTests", ["NetworkPrimitives", "CongestionControl"]),
         tests("LinkModelTests", ["NetworkPrimitives", "LinkModel"]),
+        tests("MiddleboxTests", ["NetworkPrimitives", "WireFormat", "Middlebox"]),
         tests(
             "TCPTests", ["NetworkPrimitives", "WireFormat", "CongestionControl", "TCP"]),
         tests(
@@ -146,7 +151,7 @@ let package = Package(
             "PacketCaptureTests",
             ["NetworkPrimitives", "WireFormat", "LinuxSystem", "Netlink", "PacketCapture"]),
         tests(
-            "TopologyTests", ["NetworkPrimitives", "LinkModel", "Topology"],
+            "TopologyTests", ["NetworkPrimitives", "LinkModel", "Middlebox", "Topology"],
             exclude: ["Snapshots"]),
         tests(
             "TestbedTests",
@@ -179,8 +184,9 @@ let package = Package(
         tests(
             "StackScenarioTests",
             [
-                "NetworkPrimitives", "WireFormat", "CongestionControl", "LinkModel", "TCP", "MPTCP",
-                "HostStack", "NetworkSimulation",
+                "NetworkPrimitives", "WireFormat", "CongestionControl", "LinkModel", "Middlebox",
+                "TCP",
+                "MPTCP", "HostStack", "NetworkSimulation",
             ]),
         tests("ScenarioTests", ["NetworkPrimitives", "WireFormat", "TraceAnalysis", "Scenario"]),
         tests(

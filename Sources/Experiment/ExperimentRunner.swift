@@ -85,7 +85,7 @@ package final class ExperimentRunner {
                     + "joins later; use --mode make-before-break with --policy backup or full, or "
                     + "--client swift")
         }
-        let backend = try ExperimentBackend.resolve(scenario)
+        let backend = try ExperimentBackend.resolve(scenario, topology)
         let directory = try OutputDirectory(
             output, name: "\(topology.name)-\(scenario.mode.rawValue)")
         do throws(ExperimentError) {
@@ -178,7 +178,9 @@ enum ExperimentBackend: Hashable {
     }
 
     /// The backend in use; enters a user namespace where that is what makes it possible.
-    static func resolve(_ scenario: HandoverScenario) throws(ExperimentError) -> ExperimentBackend {
+    static func resolve(
+        _ scenario: HandoverScenario, _ topology: Topology
+    ) throws(ExperimentError) -> ExperimentBackend {
         if scenario.backend == .simulation { return .simulation }
         do {
             try Privileges.acquire()
@@ -192,7 +194,8 @@ enum ExperimentBackend: Hashable {
             }
             return .simulation
         }
-        return .namespaces(try NamespaceWorld.resolveEmulation(scenario.linkEmulation))
+        return .namespaces(
+            try NamespaceWorld.resolveEmulation(scenario.linkEmulation, for: topology))
     }
 }
 

@@ -17,11 +17,12 @@ final class NamespaceWorld {
 
     /// netem where the kernel has it, else the relay.
     static func resolveEmulation(
-        _ wanted: LinkEmulation
+        _ wanted: LinkEmulation, for topology: Topology
     ) throws(ExperimentError) -> LinkEmulation {
         switch wanted {
         case .relay, .model: return .relay
-        case .auto: return NetemLinkEmulator.isAvailable() ? .netem : .relay
+        case .auto:
+            return !topology.hasMiddleboxes && NetemLinkEmulator.isAvailable() ? .netem : .relay
         case .netem:
             guard NetemLinkEmulator.isAvailable() else {
                 throw .environment(

@@ -2,6 +2,7 @@ internal import CongestionControl
 internal import HostStack
 internal import LinkModel
 internal import MPTCP
+internal import Middlebox
 internal import NetworkPrimitives
 internal import NetworkSimulation
 internal import Scenario
@@ -60,10 +61,11 @@ private final class SimulatedRun {
         simulation.addresses[eth] = topology.server.subnets.map(\.address)
         for (index, path) in topology.paths.enumerated() {
             let port = SimulatedPort(host: client, interface: InterfaceID(Int32(index + 1)))
-            _ = simulation.addLink(
+            let link = simulation.addLink(
                 port, eth,
                 forward: LinkDirection(profile: path.up, generator: generator.split()),
                 backward: LinkDirection(profile: path.down, generator: generator.split()))
+            simulation.links[link].middleboxes = MiddleboxChain(path.middleboxes, &generator)
             simulation.addresses[port] = [path.clientAddress]
             interfaces.append(
                 StackInterface(

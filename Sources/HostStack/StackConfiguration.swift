@@ -7,7 +7,7 @@ public struct StackConfiguration: Sendable {
     public var connection = ConnectionConfiguration()
     /// Ports from which connections are opened.
     public var ephemeralPorts: ClosedRange<UInt16> = 40_000...49_999
-    /// Connections that may be half open at once; further SYNs are dropped.
+    /// Connections that may be half open at once; a further SYN takes the place of the oldest.
     public var maximumHalfOpen = 1_024
     /// How long connections to a peer are plain TCP after SYNs with MP_CAPABLE went unanswered and
     /// one without was answered; doubled each time it happens again. Zero remembers nothing.
@@ -85,8 +85,10 @@ public struct StackCounters: Hashable, Sendable {
     public var checksumErrors = 0
     /// RSTs in answer to packets of no connection (OutRsts).
     public var resetsSent = 0
-    /// SYNs dropped because too many connections were half open, or memory was short.
+    /// SYNs dropped because too many connections were open, or memory was short.
     public var droppedSYNs = 0
+    /// Half-open connections that gave way to a newer SYN: a flood, or too small a limit.
+    public var evictedHalfOpen = 0
     /// ICMP errors about segments that are on their way.
     public var pathErrors = 0
     /// ICMP errors about no such segment: ignored (OutOfWindowIcmps).

@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import MPTCP
 internal import NetworkPrimitives
 internal import TCP
@@ -118,8 +119,9 @@ extension StackState {
         _ view: SegmentView, _ payload: UnsafeRawBufferPointer, _ tuple: FourTuple,
         on interface: InterfaceID, now: Instant
     ) {
-        guard halfOpen < configuration.maximumHalfOpen, !isShortOfMemory,
-            slots.count - freeSlots.count < configuration.maximumConnections
+        forgetSettledHandshakes()
+        if halfOpen >= configuration.maximumHalfOpen { evictOldestHalfOpen() }
+        guard !isShortOfMemory, slots.count - freeSlots.count < configuration.maximumConnections
         else {
             counters.droppedSYNs += 1
             return
@@ -133,6 +135,7 @@ extension StackState {
             secrets: secrets(for: tuple, now: now), interfaces: interfaces,
             generator: generator.split(), now: now)
         let slot = insert(connection)
+        handshakes.append(handle(slot))
         collectEvents(slot)
         markReady(slot)
     }
@@ -160,6 +163,31 @@ extension StackState {
         _ scheme: HandshakeScheme?, to peer: IPAddress, now: Instant
     ) -> FastOpenOffer? {
         configuration.fastOpen && scheme != .v0 ? peers.fastOpen(to: peer, now: now) : nil
+    }
+
+    /// RFC 4987, 3.4: under a flood the oldest half-open connection gives way. Whoever answers within
+    /// the time in which `maximumHalfOpen` SYNs come still gets in.
+    private mutating func evictOldestHalfOpen() {
+        while let oldest = handshakes.popFirst() {
+            guard let slot = index(oldest), isHalfOpen(slot) else { continue }
+            counters.evictedHalfOpen += 1
+            leaveHalfOpen(slot)
+            remove(slot)
+            return
+        }
+    }
+
+    private mutating func forgetSettledHandshakes() {
+        while let oldest = handshakes.first {
+            if let slot = index(oldest), isHalfOpen(slot) { return }
+            handshakes.removeFirst()
+        }
+    }
+
+    private func isHalfOpen(_ slot: Int) -> Bool {
+        // One that the application knows (Fast Open) is not taken from it.
+        slots[slot].isHalfOpen && !slots[slot].isAccepted
+            && slots[slot].connection?.closeReason == nil
     }
 
     mutating func connect(

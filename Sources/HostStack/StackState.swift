@@ -41,6 +41,8 @@ struct StackState {
     var subflows: [FourTuple: (slot: Int, id: SubflowID)] = [:]
     var tokens: [Token: Int] = [:]
     var halfOpen = 0
+    /// Connections that were half open when they came, the oldest first.
+    var handshakes: Deque<ConnectionHandle> = []
     /// Slots that may have something to send.
     var ready: Deque<Int> = []
     var deadlines = Heap<Deadline>()
@@ -171,7 +173,7 @@ struct StackState {
         return slot
     }
 
-    private mutating func remove(_ slot: Int) {
+    mutating func remove(_ slot: Int) {
         guard let connection = slots[slot].connection else { return }
         if !connection.isPlain { tokens[connection.localToken] = nil }
         mib.add(connection.mib)
@@ -224,7 +226,7 @@ struct StackState {
         }
     }
 
-    private mutating func leaveHalfOpen(_ slot: Int) {
+    mutating func leaveHalfOpen(_ slot: Int) {
         guard slots[slot].isHalfOpen else { return }
         slots[slot].isHalfOpen = false
         halfOpen -= 1

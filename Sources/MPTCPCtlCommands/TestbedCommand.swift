@@ -56,7 +56,7 @@ struct TestbedUp: ParsableCommand {
         }
         do {
             let keeper = try TestbedKeeper.start(
-                try file(), emulation: try emulation(), label: topology.name)
+                try file(), emulation: try emulation(topology), label: topology.name)
             Terminal.output(
                 "testbed '\(keeper.label)' is up (\(keeper.emulation.rawValue), kept by process "
                     + "\(keeper.process.processID))\n"
@@ -76,13 +76,13 @@ struct TestbedUp: ParsableCommand {
         return String(cString: path)
     }
 
-    private func emulation() throws -> EmulationKind {
+    private func emulation(_ topology: Topology) throws -> EmulationKind {
         switch linkEmulation {
         case .relay, .model: return .relay
         case .netem: return .netem
         case .auto:
             // Asked of a kernel that lets this user; a user without privileges gets the relay.
-            return NetemLinkEmulator.isAvailable() ? .netem : .relay
+            return !topology.hasMiddleboxes && NetemLinkEmulator.isAvailable() ? .netem : .relay
         }
     }
 }

@@ -47,6 +47,7 @@ struct TestbedShow: ParsableCommand {
                 lines.append("    up:   \(path.up.summary)")
                 lines.append("    down: \(path.down.summary)")
             }
+            lines += path.middleboxes.map { "    \($0.summary)" }
         }
         let server = topology.server
         for subnet in server.subnets {
@@ -93,6 +94,7 @@ extension Path {
             "router": .string(routerAddress.description), "mtu": .integer(Int64(mtu)),
             "rtt_ms": JSONValue(rounding: roundTripTime.milliseconds),
             "up": .string(up.summary), "down": .string(down.summary),
+            "middleboxes": .array(middleboxes.map { .string($0.summary) }),
         ])
     }
 }

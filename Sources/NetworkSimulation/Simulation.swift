@@ -1,6 +1,7 @@
 package import HostStack
 package import LinkModel
 internal import MPTCP
+package import Middlebox
 package import NetworkPrimitives
 internal import WireFormat
 
@@ -10,6 +11,9 @@ package struct SimulatedLink {
     package var forward: LinkDirection
     /// From the second end to the first.
     package var backward: LinkDirection
+    /// What sits at the second end and touches packets: it has what came over the link, and what is
+    /// about to go over it. Up is forward.
+    package var middleboxes = MiddleboxChain()
     let ends: (SimulatedPort, SimulatedPort)
 }
 
@@ -48,6 +52,7 @@ package struct PacketSighting {
 package final class Simulation {
     private enum Event {
         case arrival(link: Int, isForward: Bool, epoch: Int, packet: [UInt8])
+        case middleboxes(link: Int)
         case wake(host: Int)
         case action((Simulation) -> Void)
     }
@@ -73,6 +78,7 @@ package final class Simulation {
 
     private var queue = EventQueue<Event>()
     private var wakeAt: [Instant?] = []
+    private var boxesWakeAt: [Instant?] = []
     private var attachments: [[(port: SimulatedPort, link: Int, isForward: Bool)]] = []
     private var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
 
@@ -96,6 +102,7 @@ package final class Simulation {
     ) -> Int {
         links.append(
             SimulatedLink(forward: forward, backward: backward, ends: (first, second)))
+        boxesWakeAt.append(nil)
         let number = links.count - 1
         attachments[first.host].append((first, number, true))
         attachments[second.host].append((second, number, false))
@@ -139,20 +146,45 @@ package final class Simulation {
             wakeAt[host] = nil
             hosts[host].handleDeadline(now: now)
             serve(host)
+        case .middleboxes(let link):
+            boxesWakeAt[link] = nil
+            emit(links[link].middleboxes.handleDeadline(now: now), link)
         case .arrival(let link, let isForward, let epoch, let packet):
             let direction = isForward ? links[link].forward : links[link].backward
             guard direction.epoch == epoch, direction.isUp else { return }
-            onPacket?(
-                PacketSighting(
-                    time: now, link: link, isForward: isForward, isEntering: false,
-                    packet: packet))
-            let port = isForward ? links[link].ends.1 : links[link].ends.0
-            packet.withUnsafeBytes {
-                hosts[port.host].receive(
-                    $0, verification: .checksum, on: port.interface, now: now)
+            if isForward, !links[link].middleboxes.isEmpty {
+                emit(links[link].middleboxes.receive(packet, .up, now: now), link)
+            } else {
+                deliver(packet, link, isForward)
             }
-            serve(port.host)
         }
+    }
+
+    /// Gives a packet to the host at the end of a link.
+    private func deliver(_ packet: [UInt8], _ link: Int, _ isForward: Bool) {
+        onPacket?(
+            PacketSighting(
+                time: now, link: link, isForward: isForward, isEntering: false, packet: packet))
+        let port = isForward ? links[link].ends.1 : links[link].ends.0
+        packet.withUnsafeBytes {
+            hosts[port.host].receive(
+                $0, verification: .checksum, on: port.interface, now: now)
+        }
+        serve(port.host)
+    }
+
+    /// Sends on what leaves the middleboxes of a link, and wakes them when they want.
+    private func emit(_ emissions: [MiddleboxChain.Emission], _ link: Int) {
+        for emission in emissions {
+            switch emission.direction {
+            case .up: deliver(emission.octets, link, true)
+            case .down: carry(emission.octets, over: link, false)
+            }
+        }
+        guard let deadline = links[link].middleboxes.deadline else { return }
+        if let planned = boxesWakeAt[link], planned <= deadline { return }
+        boxesWakeAt[link] = deadline
+        queue.schedule(.middleboxes(link: link), at: max(deadline, now))
     }
 
     /// Sends, reports and schedules until the host has nothing to say.
@@ -182,7 +214,13 @@ package final class Simulation {
             PacketSighting(
                 time: now, link: link, isForward: isForward, isEntering: true, packet: packet))
         let packets = middlebox.map { $0(packet, link, isForward) } ?? [packet]
-        for packet in packets { carry(packet, over: link, isForward) }
+        for packet in packets {
+            if !isForward, !links[link].middleboxes.isEmpty {
+                emit(links[link].middleboxes.receive(packet, .down, now: now), link)
+            } else {
+                carry(packet, over: link, isForward)
+            }
+        }
     }
 
     private func carry(_ packet: [UInt8], over link: Int, _ isForward: Bool) {

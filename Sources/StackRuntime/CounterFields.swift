@@ -18,6 +18,7 @@ extension StackCounters {
             .init("checksum_errors", count: checksumErrors),
             .init("resets_sent", count: resetsSent),
             .init("dropped_syns", count: droppedSYNs),
+            .init("evicted_half_open", count: evictedHalfOpen),
             .init("path_errors", count: pathErrors),
             .init("out_of_window_errors", count: outOfWindowErrors),
             .init("lowered_mtus", count: loweredMTUs),

@@ -30,6 +30,10 @@ package final class NetemLinkEmulator: LinkEmulator {
     /// and nothing is set up at them yet.
     package init(_ links: [PlannedLink], _ controller: RouteController) throws(TestbedError) {
         for link in links {
+            guard link.path.middleboxes.isEmpty else {
+                throw TestbedError(
+                    "start netem on \(link.path.name)", "netem has no middleboxes; the relay has")
+            }
             for profile in [link.path.up, link.path.down] {
                 if let obstacle = NetemParameters.obstacle(to: profile) {
                     throw TestbedError("start netem on \(link.path.name)", obstacle)

@@ -88,6 +88,36 @@ struct FieldReader {
         return String(text)
     }
 
+    /// The words of a field: a list, or a text with spaces between them.
+    mutating func words(_ key: String) throws(TopologyError) -> [String]? {
+        guard let node = node(key) else { return nil }
+        guard case .sequence(let sequence) = node else {
+            return try text(key)?.split(separator: " ").map(String.init)
+        }
+        var words: [String] = []
+        for entry in sequence {
+            guard case .scalar(let scalar) = entry else {
+                throw error(key, "here must stand words")
+            }
+            words.append(scalar.string)
+        }
+        return words
+    }
+
+    /// All fields as texts, for another process; the words of a list with spaces between them.
+    var settings: [(key: String, value: String)] {
+        fields.map { field in
+            let entries: [Node] =
+                if case .sequence(let sequence) = field.value { Array(sequence) } else {
+                    [field.value]
+                }
+            let words = entries.compactMap {
+                if case .scalar(let scalar) = $0 { scalar.string } else { nil }
+            }
+            return (field.key, words.joined(separator: " "))
+        }
+    }
+
     /// A text that must be there.
     mutating func requiredText(_ key: String) throws(TopologyError) -> String {
         guard let text = try text(key) else { throw error(key, "is missing") }

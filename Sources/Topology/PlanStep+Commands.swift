@@ -98,7 +98,9 @@ extension PlannedLink {
 
     /// No command does the same.
     fileprivate var relayComment: String {
-        "# relay \(clientEnd) <-> \(routerEnd): up \(path.up.summary); down \(path.down.summary)"
+        let boxes = path.middleboxes.map { "; \($0.summary)" }.joined()
+        return "# relay \(clientEnd) <-> \(routerEnd): up \(path.up.summary); down "
+            + path.down.summary + boxes
     }
 }
 

@@ -117,11 +117,16 @@ extension Path {
         let subnet = try checker.takeSubnet(&fields, host: "client", router: "router")
         let mtu = try fields.mtu(isV6: subnet.isV6)
         let profiles = try LinkProfileReader.read(&fields, mtu: mtu)
+        var middleboxes: [PlannedMiddlebox] = []
+        for entry in try fields.list("middleboxes") ?? [] {
+            middleboxes.append(try PlannedMiddlebox(entry))
+        }
         try fields.finish()
         self.init(
             name: name, interface: interface, clientAddress: subnet.address,
             routerAddress: subnet.routerAddress, prefixLength: subnet.prefixLength, mtu: mtu,
-            up: profiles.up, down: profiles.down)
+            up: profiles.up, down: profiles.down,
+            middleboxes: middleboxes)
     }
 }
 

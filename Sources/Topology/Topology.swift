@@ -20,6 +20,9 @@ package struct Topology: Hashable, Sendable {
         self.server = server
     }
 
+    /// Whether some path has boxes on it; netem cannot be told of them.
+    package var hasMiddleboxes: Bool { paths.contains { !$0.middleboxes.isEmpty } }
+
     /// The position of the path of this name.
     package func path(named name: String) -> Int? { paths.firstIndex { $0.name == name } }
 
@@ -73,10 +76,13 @@ package struct Path: Hashable, Sendable {
     package var up: LinkProfile
     /// From the router to the client.
     package var down: LinkProfile
+    /// What sits at the router's end and touches packets, the box next to the client first.
+    package var middleboxes: [PlannedMiddlebox]
 
     package init(
         name: String, interface: String, clientAddress: IPAddress, routerAddress: IPAddress,
-        prefixLength: Int, mtu: Int = 1500, up: LinkProfile, down: LinkProfile
+        prefixLength: Int, mtu: Int = 1500, up: LinkProfile, down: LinkProfile,
+        middleboxes: [PlannedMiddlebox] = []
     ) {
         self.name = name
         self.interface = interface
@@ -86,6 +92,7 @@ package struct Path: Hashable, Sendable {
         self.mtu = mtu
         self.up = up
         self.down = down
+        self.middleboxes = middleboxes
     }
 
     /// Propagation there and back, without serialisation and queues.

@@ -11,6 +11,7 @@ struct RelayConfiguration: Hashable {
         var mtu: Int
         var up: LinkProfile
         var down: LinkProfile
+        var middleboxes: [PlannedMiddlebox]
     }
 
     var seed: UInt64
@@ -21,7 +22,7 @@ struct RelayConfiguration: Hashable {
         self.links = links.map {
             Link(
                 clientEnd: $0.clientEnd, routerEnd: $0.routerEnd, mtu: $0.path.mtu,
-                up: $0.path.up, down: $0.path.down)
+                up: $0.path.up, down: $0.path.down, middleboxes: $0.path.middleboxes)
         }
     }
 
@@ -34,6 +35,7 @@ struct RelayConfiguration: Hashable {
                         "client_end": .string(link.clientEnd),
                         "router_end": .string(link.routerEnd), "mtu": .integer(Int64(link.mtu)),
                         "up": link.up.json, "down": link.down.json,
+                        "middleboxes": .array(link.middleboxes.map(\.json)),
                     ])
                 }),
         ])
@@ -51,13 +53,36 @@ struct RelayConfiguration: Hashable {
                 let routerEnd = entry["router_end"]?.asString,
                 let mtu = entry["mtu"]?.asInteger,
                 let up = entry["up"].flatMap({ LinkProfile($0) }),
-                let down = entry["down"].flatMap({ LinkProfile($0) })
+                let down = entry["down"].flatMap({ LinkProfile($0) }),
+                case .array(let boxes)? = entry["middleboxes"]
             else { return nil }
+            let middleboxes = boxes.compactMap { PlannedMiddlebox($0) }
+            guard middleboxes.count == boxes.count else { return nil }
             links.append(
                 Link(
                     clientEnd: clientEnd, routerEnd: routerEnd, mtu: Int(mtu), up: up,
-                    down: down))
+                    down: down, middleboxes: middleboxes))
         }
+    }
+}
+
+extension PlannedMiddlebox {
+    /// The settings as they stand in the file, in order.
+    fileprivate var json: JSONValue {
+        .array(settings.map { .array([.string($0.key), .string($0.value)]) })
+    }
+
+    fileprivate init?(_ json: JSONValue) {
+        guard case .array(let entries) = json else { return nil }
+        var settings: [Setting] = []
+        for entry in entries {
+            guard case .array(let pair) = entry, pair.count == 2, let key = pair[0].asString,
+                let value = pair[1].asString
+            else { return nil }
+            settings.append(Setting(key, value))
+        }
+        guard let box = try? PlannedMiddlebox(settings: settings) else { return nil }
+        self = box
     }
 }
 

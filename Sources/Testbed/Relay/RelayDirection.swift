@@ -1,6 +1,7 @@
 internal import HeapModule
 internal import LinkModel
 internal import LinuxSystem
+internal import Middlebox
 internal import NetworkPrimitives
 internal import PacketDevice
 
@@ -13,6 +14,12 @@ final class RelayDirection {
     private let source: PacketSocketDevice
     private let target: PacketSocketDevice
     private let slots: FrameSlots
+    private let way: TransitDirection
+    /// What touches the frames that come out of this direction, or go into it.
+    private let middleboxes: RelayMiddleboxes?
+    /// The other direction of the link, where boxes may send something, too.
+    weak var opposite: RelayDirection?
+    private var unflushed = 0
     private var held: Heap<HeldFrame> = []
     private var order: UInt64 = 0
     private var lastArrival = Instant(nanoseconds: 0)
@@ -37,8 +44,10 @@ final class RelayDirection {
 
     init(
         model: LinkDirection, from source: PacketSocketDevice, to target: PacketSocketDevice,
-        slots: FrameSlots
+        slots: FrameSlots, way: TransitDirection, middleboxes: RelayMiddleboxes? = nil
     ) {
+        self.way = way
+        self.middleboxes = middleboxes
         self.model = model
         self.source = source
         self.target = target
@@ -78,56 +87,100 @@ final class RelayDirection {
             refused += 1
             return
         }
-        switch model.offer(bytes: frame.bytes.count, now: arrival) {
-        case .deliver(let due): hold(frame, until: due)
+        if way == .down, let middleboxes {
+            middleboxes.pass(
+                frame.bytes, offload: frame.header, way, now: arrival
+            ) { dispatch($0, $1, $2, now: arrival) }
+        } else {
+            admit(frame.bytes, frame.header, now: arrival)
+        }
+    }
+
+    /// Sends on what leaves the boxes: up it has the link behind it, down before it.
+    private func dispatch(
+        _ bytes: UnsafeRawBufferPointer, _ offload: VirtualHeader, _ way: TransitDirection,
+        now: Instant
+    ) {
+        let direction = way == self.way ? self : opposite
+        switch way {
+        case .up: direction?.send(bytes, offload)
+        case .down: direction?.admit(bytes, offload, now: now)
+        }
+    }
+
+    /// Gives a frame to the link model and holds it as long as that says.
+    private func admit(
+        _ bytes: UnsafeRawBufferPointer, _ offload: VirtualHeader, now: Instant
+    ) {
+        guard bytes.count <= slots.size else {
+            refused += 1
+            return
+        }
+        switch model.offer(bytes: bytes.count, now: now) {
+        case .deliver(let due): hold(bytes, offload, until: due)
         case .deliverTwice(let first, let second):
-            hold(frame, until: first)
-            hold(frame, until: second)
-        case .corrupt(let due, let bit): hold(frame, until: due, flipping: bit)
+            hold(bytes, offload, until: first)
+            hold(bytes, offload, until: second)
+        case .corrupt(let due, let bit): hold(bytes, offload, until: due, flipping: bit)
         case .drop: break
         }
     }
 
-    private func hold(_ frame: ReceivedFrame, until due: Instant, flipping bit: Int? = nil) {
+    private func hold(
+        _ frame: UnsafeRawBufferPointer, _ offload: VirtualHeader, until due: Instant,
+        flipping bit: Int? = nil
+    ) {
         guard let slot = slots.take() else {
             refused += 1
             return
         }
         let bytes = slots.bytes(slot)
-        bytes.copyMemory(from: frame.bytes)
-        if let bit, bit / 8 < frame.bytes.count { bytes[bit / 8] ^= 0x80 >> (bit % 8) }
+        bytes.copyMemory(from: frame)
+        if let bit, bit / 8 < frame.count { bytes[bit / 8] ^= 0x80 >> (bit % 8) }
         held.insert(
             HeldFrame(
-                due: due.nanoseconds, order: order, slot: slot,
-                length: Int32(frame.bytes.count), offload: frame.header))
+                due: due.nanoseconds, order: order, slot: slot, length: Int32(frame.count),
+                offload: offload))
         order += 1
     }
 
     /// Sends on what is due.
     func release(_ now: Instant) throws(DeviceError) {
-        var count = 0
+        if way == .up { middleboxes?.handleDeadline(now: now) { dispatch($0, $1, $2, now: now) } }
         while let frame = held.min, frame.due <= now.nanoseconds {
             held.removeMin()
             defer { slots.giveBack(frame.slot) }
             let bytes = UnsafeRawBufferPointer(
                 start: slots.bytes(frame.slot).baseAddress, count: Int(frame.length))
-            let header = frame.offload
-            let isPlain = !header.needsChecksum && !header.isSuperPacket
-            guard target.send(bytes, offload: isPlain ? .none : .asReceived(header)) else {
-                refused += 1
-                continue
+            let sentBefore = unflushed
+            if way == .up, let middleboxes {
+                middleboxes.pass(bytes, offload: frame.offload, way, now: now) {
+                    dispatch($0, $1, $2, now: now)
+                }
+            } else {
+                send(bytes, frame.offload)
             }
-            count += 1
+            guard unflushed > sentBefore else { continue }
             let late = now.nanoseconds - frame.due
             lateness += late
             maximumLateness = max(maximumLateness, late)
         }
-        guard count > 0 else { return }
-        delivered += count
+        guard unflushed > 0 else { return }
+        delivered += unflushed
+        unflushed = 0
         do {
             _ = try target.flush()
         } catch .linkDown {
             // As for a cable that is not plugged in.
+        }
+    }
+
+    private func send(_ bytes: UnsafeRawBufferPointer, _ header: VirtualHeader) {
+        let isPlain = !header.needsChecksum && !header.isSuperPacket
+        if target.send(bytes, offload: isPlain ? .none : .asReceived(header)) {
+            unflushed += 1
+        } else {
+            refused += 1
         }
     }
 

@@ -1,8 +1,10 @@
 internal import LinkModel
 package import LinuxSystem
+internal import Middlebox
 internal import NetworkPrimitives
 internal import PacketDevice
 internal import Scenario
+internal import Topology
 
 /// The relay process: carries frames over all links of a testbed, in the namespace that it was
 /// started in.
@@ -80,8 +82,8 @@ package final class RelayProgram {
         while !lines.isAtEnd {
             var due: Instant?
             for link in links {
-                for direction in [link.up, link.down] {
-                    guard let next = direction.nextDue else { continue }
+                for next in [link.up.nextDue, link.down.nextDue, link.middleboxes?.deadline] {
+                    guard let next else { continue }
                     due = due.map { min($0, next) } ?? next
                 }
             }
@@ -96,8 +98,9 @@ package final class RelayProgram {
             }
             let now = RelayClock.now()
             for link in links {
-                try link.up.release(now)
                 try link.down.release(now)
+                // Last: its boxes may have something for the other direction, which is due later.
+                try link.up.release(now)
             }
             if hasCommands {
                 while let line = try nextLine() { try obey(line) }
@@ -157,16 +160,18 @@ private struct RelayLink {
     let router: PacketSocketDevice
     let up: RelayDirection
     let down: RelayDirection
+    let middleboxes: RelayMiddleboxes?
 
     init(
         _ link: RelayConfiguration.Link, _ generator: inout SeededGenerator
     ) throws(DeviceError) {
         let rates = [link.up.rate, link.down.rate]
         // A frame for several packets would be lost or delayed as one. Where a packet takes next to no
-        // time, that is no harm, and it is ten times cheaper.
-        let takesSuperPackets = rates.allSatisfy { rate in
+        // time, that is no harm, and it is ten times cheaper. A box looks at each packet.
+        let isFast = rates.allSatisfy { rate in
             rate.map { $0.bitsPerSecond >= 1_000_000_000 } ?? true
         }
+        let takesSuperPackets = isFast && link.middleboxes.isEmpty
         let size =
             takesSuperPackets
             ? PacketSocketDevice.Configuration.superPacketSlot
@@ -177,12 +182,20 @@ private struct RelayLink {
         router = try PacketSocketDevice(link.routerEnd, configuration)
         // 16384 full frames are 25 MB, and more than 2 s at 100 Mbit/s.
         let count = takesSuperPackets ? 8_192 : 16_384
+        let models = [link.up, link.down].map {
+            LinkDirection(profile: $0, generator: generator.split())
+        }
+        middleboxes =
+            link.middleboxes.isEmpty
+            ? nil : RelayMiddleboxes(MiddleboxChain(link.middleboxes, &generator))
         up = RelayDirection(
-            model: LinkDirection(profile: link.up, generator: generator.split()), from: client,
-            to: router, slots: FrameSlots(count: count, size: size))
+            model: models[0], from: client, to: router,
+            slots: FrameSlots(count: count, size: size), way: .up, middleboxes: middleboxes)
         down = RelayDirection(
-            model: LinkDirection(profile: link.down, generator: generator.split()), from: router,
-            to: client, slots: FrameSlots(count: count, size: size))
+            model: models[1], from: router, to: client,
+            slots: FrameSlots(count: count, size: size), way: .down, middleboxes: middleboxes)
+        up.opposite = down
+        down.opposite = up
     }
 
     /// Ethernet header with a VLAN tag, and the virtio header.
