@@ -37,7 +37,7 @@ extension Connection {
             decorate(&segment, index, carriesSignal: carriesSignal)
             let tuple = subflows[index].tcp.tuple
             let length = segment.header.encodePacket(
-                source: tuple.local.address, destination: tuple.remote.address,
+                source: tuple.local.address, destination: tuple.remote.address, ecn: segment.ecn,
                 payloadLength: segment.payload.count, into: buffer
             ) { subflows[index].tcp.sendBuffer.copy(segment.payload, to: $0) }
             return Transmit(

@@ -98,8 +98,7 @@ import WireFormat
                 let length = Int.random(in: 1...1_000, using: &generator)
                 queue.append(
                     SentSegment(
-                        sequence: next, length: length, mapping: nil, firstSent: time,
-                        lastSent: time))
+                        sequence: next, length: length, mapping: nil, sent: time))
                 next += length
             case 3 where flight > 0:
                 una += Int.random(in: 1...flight, using: &generator)
@@ -109,21 +108,35 @@ import WireFormat
                 guard flight > 0 else { continue }
                 let left = una + Int.random(in: 0..<flight, using: &generator)
                 let right = left + Int.random(in: 1...2_000, using: &generator)
-                for segment in segments(queue)
-                where left.precedesOrEquals(segment.sequence)
-                    && segment.end.precedesOrEquals(right)
-                {
-                    let from = start.distance(to: segment.sequence)
-                    sacked.formUnion(from..<(from + segment.length))
+                // Whole packets count.
+                let packet = seed % 2 == 0 ? 300 : 10_000
+                for segment in segments(queue) {
+                    for offset in stride(from: 0, to: segment.length, by: packet) {
+                        let first = segment.sequence + offset
+                        let length = min(packet, segment.length - offset)
+                        guard left.precedesOrEquals(first),
+                            (first + length).precedesOrEquals(right)
+                        else { continue }
+                        let from = start.distance(to: first)
+                        sacked.formUnion(from..<(from + length))
+                    }
                 }
-                queue.sack(left, right, now: time, outcome: &outcome)
+                queue.sack(left, right, packetLength: packet, now: time, outcome: &outcome)
             case 6:
                 if let index = queue.firstLostIndex() {
                     queue.noteRetransmission(index, now: time)
                 } else {
                     _ = queue.detectLoss(
-                        now: time, minimumRTT: 3_000_000, smoothedRTT: 3_000_000,
-                        isInRecovery: Bool.random(using: &generator))
+                        now: time, reorderingWindow: Int64.random(in: 0...1, using: &generator))
+                    if Int.random(in: 0..<8, using: &generator) == 0 {
+                        // A sacked head means that the receiver reneged.
+                        if segments(queue).first?.isSacked == true { sacked = [] }
+                        queue.markLost(sentBefore: time - 3_000_000)
+                    } else if Int.random(in: 0..<8, using: &generator) == 0 {
+                        queue.forgetLosses()
+                    }
+                    let lost = segments(queue).firstIndex(where: \.isLost)
+                    #expect(queue.firstLostIndex() == lost, "seed \(seed)")
                 }
             default:
                 guard queue.count > 0 else { continue }
@@ -147,7 +160,7 @@ import WireFormat
         var variation = 0.0
         for number in 0..<200 {
             let sample = Int64.random(in: 1_000_000...900_000_000, using: &generator)
-            estimator.addSample(sample)
+            estimator.addSample(sample, now: .zero)
             if number == 0 {
                 (smoothed, variation) = (Double(sample), Double(sample) / 2)
             } else {
