@@ -73,6 +73,13 @@ let package = Package(
             "NetworkSimulation",
             ["NetworkPrimitives", "WireFormat", "LinkModel", "MPTCP", "HostStack", heap]),
 
+        target(
+            "FuzzTargets",
+            [
+                "NetworkPrimitives", "WireFormat", "TraceAnalysis", "Topology", "MPTCP",
+                "HostStack",
+            ]),
+
         // The Linux world
         target("LinuxSystem", ["NetworkPrimitives", "CLinux"]),
         target("Netlink", ["NetworkPrimitives", "LinuxSystem", "CLinux", "CNetlinkRoute"]),
@@ -82,7 +89,7 @@ let package = Package(
             "StackRuntime",
             [
                 "NetworkPrimitives", "WireFormat", "CongestionControl", "TCP", "MPTCP", "HostStack",
-                "Scenario", "LinuxSystem", "Netlink", "PacketDevice",
+                "Scenario", "LinuxSystem", "Netlink", "PacketDevice", heap,
             ]),
         target(
             "KernelEndpoint", ["NetworkPrimitives", "Scenario", "LinuxSystem", "Netlink", "CLinux"]),
@@ -117,6 +124,11 @@ let package = Package(
         .executableTarget(
             name: "mptcpctl", dependencies: ["MPTCPCtlCommands"], swiftSettings: settings),
 
+        .executableTarget(
+            name: "mptcpctl-fuzz", dependencies: ["FuzzTargets", "LinuxSystem"],
+            swiftSettings: settings),
+
+        tests("FuzzTests", ["NetworkPrimitives", "LinuxSystem", "FuzzTargets"]),
         tests("NetworkPrimitivesTests", ["NetworkPrimitives"]),
         tests("WireFormatTests", ["NetworkPrimitives", "WireFormat", "LinuxSystem"]),
         tests("CongestionControlTests", ["NetworkPrimitives", "CongestionControl"]),

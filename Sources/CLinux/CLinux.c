@@ -22,6 +22,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -120,6 +121,12 @@ int clinux_signalfd_read(int fd) {
 int clinux_pipe(int ends[2]) { return result(pipe2(ends, O_CLOEXEC)); }
 int clinux_random(void *bytes, size_t count) { return result(getrandom(bytes, count, 0)); }
 int clinux_memory_file(void) { return result(memfd_create("mptcpctl", MFD_CLOEXEC)); }
+int clinux_raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+    limit.rlim_cur = limit.rlim_max;
+    return result(setrlimit(RLIMIT_NOFILE, &limit));
+}
 int clinux_eventfd(void) { return result(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
 static int64_t now(clockid_t clock) {
     struct timespec t;

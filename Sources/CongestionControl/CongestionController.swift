@@ -6,6 +6,22 @@ public enum CongestionControlKind: String, Sendable, CaseIterable {
     case cubic
     /// RFC 5681 and 6582.
     case reno
+    /// RFC 6356: subflows together take no more than one TCP would on the best path.
+    case lia
+    /// LIA that moves traffic to the better paths.
+    case olia
+    /// Between LIA and OLIA: responsive and friendly.
+    case balia
+
+    /// The algorithm that couples a connection's subflows, if it is one.
+    public var coupled: CoupledKind? {
+        switch self {
+        case .cubic, .reno: nil
+        case .lia: .lia
+        case .olia: .olia
+        case .balia: .balia
+        }
+    }
 }
 
 /// A congestion window and how it moves. Windows are in octets.
@@ -15,6 +31,7 @@ public struct CongestionController: Sendable {
     private enum Algorithm: Sendable {
         case reno(NewReno)
         case cubic(Cubic)
+        case coupled(CoupledAvoidance)
     }
 
     private struct Saved: Sendable {
@@ -41,6 +58,9 @@ public struct CongestionController: Sendable {
             switch kind {
             case .reno: .reno(NewReno())
             case .cubic: .cubic(Cubic())
+            case .lia: .coupled(CoupledAvoidance(.lia))
+            case .olia: .coupled(CoupledAvoidance(.olia))
+            case .balia: .coupled(CoupledAvoidance(.balia))
             }
     }
 
@@ -81,6 +101,10 @@ public struct CongestionController: Sendable {
             cubic.advance(to: now, isWindowLimited: isWindowLimited)
             algorithm = .cubic(cubic)
         }
+        if case .coupled(var coupled) = algorithm {
+            coupled.note(acknowledged: bytes)
+            algorithm = .coupled(coupled)
+        }
         guard bytes > 0, isWindowLimited else { return }
         var bytes = bytes
         if isInSlowStart {
@@ -102,6 +126,9 @@ public struct CongestionController: Sendable {
                 window, bytes: bytes, segment: maximumSegmentSize,
                 roundTrip: roundTrip?.seconds ?? 0, now: now)
             algorithm = .cubic(cubic)
+        case .coupled(var coupled):
+            window = coupled.grow(window, bytes: bytes, segment: maximumSegmentSize)
+            algorithm = .coupled(coupled)
         }
     }
 
@@ -172,6 +199,33 @@ public struct CongestionController: Sendable {
         window = max(window, size)
     }
 
+    // MARK: Coupling
+
+    /// What a connection's other paths must know of this one, `nil` when the algorithm couples
+    /// nothing.
+    public func sample(roundTrip: Duration) -> PathSample? {
+        guard case .coupled(let coupled) = algorithm else { return nil }
+        return PathSample(
+            window: window, roundTrip: roundTrip,
+            acknowledgedBetweenLosses: coupled.acknowledgedBetweenLosses)
+    }
+
+    /// Says how the connection's other paths bear on this one, from now on.
+    public mutating func couple(_ coupling: Coupling?) {
+        guard case .coupled(var coupled) = algorithm else { return }
+        coupled.coupling = coupling
+        algorithm = .coupled(coupled)
+    }
+
+    /// Halves the window because the path holds up the others of its connection: what it sent is
+    /// what the connection's window waits for (Raiciu et al., NSDI 2012, 4.2).
+    public mutating func penalise() {
+        if !isInSlowStart {
+            slowStartThreshold = max(min(slowStartThreshold, window) / 2, 2 * maximumSegmentSize)
+        }
+        window = max(window / 2, maximumSegmentSize)
+    }
+
     private mutating func save() {
         saved = Saved(window: window, threshold: slowStartThreshold, algorithm: algorithm)
     }
@@ -188,6 +242,9 @@ public struct CongestionController: Sendable {
             // RFC 9438, 4.6 allows the window itself: unused, it does not grow.
             slowStartThreshold = max(Int(Double(window) * Cubic.beta), floor)
             algorithm = .cubic(cubic)
+        case .coupled(var coupled):
+            slowStartThreshold = max(coupled.reduce(min(inFlight, window)), floor)
+            algorithm = .coupled(coupled)
         }
     }
 }

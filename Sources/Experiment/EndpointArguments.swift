@@ -16,14 +16,20 @@ struct EndpointArguments {
 
     /// `mptcpctl serve` for one connection.
     func server(seed: UInt64) -> [String] {
-        ["serve", "--connections", "1"] + common(scenario.server, seed: seed)
+        var arguments = ["serve", "--connections", "1"]
+        if scenario.server == .swift {
+            for address in topology.announcedAddresses {
+                arguments += ["--announce", address.description]
+            }
+        }
+        return arguments + common(scenario.server, seed: seed)
     }
 
     /// `mptcpctl connect` with the scenario's workload.
     func client(seed: UInt64) -> [String] {
         let workload = scenario.workload(seed: seed)
         var arguments = [
-            "connect", topology.server.address.description,
+            "connect", topology.serverAddress(path: 0).description,
             "--from", topology.paths[0].clientAddress.description,
             "--workload", workload.kind.rawValue, "--direction", workload.direction.rawValue,
             "--size", String(workload.size),
@@ -42,6 +48,7 @@ struct EndpointArguments {
         ]
         if kind == .swift {
             arguments += ["--seed", String(seed), "--scheduler", scenario.scheduler.rawValue]
+            if scenario.logsDetails { arguments += ["--events", "-"] }
         }
         return arguments
     }

@@ -18,16 +18,19 @@ package final class EndpointProcess {
     /// Whether it has closed its output: it is at its end.
     package private(set) var isAtEnd = false
 
-    /// Starts this program with other arguments in `namespace`.
+    /// Starts this program with other arguments in `namespace`, by a program that runs programs if
+    /// `wrapper` names one and its arguments.
     package init(
-        _ name: String, arguments: [String], in namespace: NetworkNamespace
+        _ name: String, arguments: [String], wrapper: [String] = [],
+        in namespace: NetworkNamespace
     ) throws(SystemError) {
         self.name = name
         let commands = try Pipe()
         let reports = try Pipe()
         errors = try MemoryFile()
+        let words = try wrapper + [Executable.own()] + arguments
         process = try ChildProcess(
-            Executable.own(), arguments, in: namespace,
+            words[0], Array(words.dropFirst()), in: namespace,
             streams: .init(
                 input: commands.readEnd.rawValue, output: reports.writeEnd.rawValue,
                 error: errors.descriptor.rawValue))
@@ -35,6 +38,9 @@ package final class EndpointProcess {
         output = reports.keepingReadEnd()
         try output.setNonBlocking()
     }
+
+    /// The process's number.
+    package var processID: Int32 { process.processID }
 
     /// For the event loop: readable when events are waiting.
     package var descriptor: Int32 { output.rawValue }

@@ -3,6 +3,7 @@ internal import HostStack
 internal import MPTCP
 internal import Scenario
 internal import TCP
+internal import Topology
 
 /// What both ends of a scenario are told, in either world.
 struct EndpointProfile {
@@ -10,8 +11,12 @@ struct EndpointProfile {
     static let serverPort: UInt16 = 5_001
 
     private let scenario: HandoverScenario
+    private let topology: Topology
 
-    init(_ scenario: HandoverScenario) { self.scenario = scenario }
+    init(_ scenario: HandoverScenario, _ topology: Topology) {
+        self.scenario = scenario
+        self.topology = topology
+    }
 
     var client: StackConfiguration {
         var configuration = common
@@ -23,6 +28,7 @@ struct EndpointProfile {
     var server: StackConfiguration {
         var configuration = common
         configuration.connection.policy = .acceptOnly
+        configuration.connection.announcedAddresses = topology.announcedAddresses
         return configuration
     }
 
@@ -32,6 +38,7 @@ struct EndpointProfile {
             SchedulerKind(rawValue: scenario.scheduler.rawValue) ?? .lowestRTT
         configuration.connection.tcp.congestionControl =
             CongestionControlKind(rawValue: scenario.congestionControl.rawValue) ?? .cubic
+        configuration.connection.logsDetails = scenario.logsDetails
         return configuration
     }
 }

@@ -75,6 +75,16 @@ package final class ExperimentRunner {
             throw .usage(
                 "testbed '\(topology.name)' has one path; a handover needs two under 'paths'")
         }
+        // The kernel joins an announced address when it is announced, or never.
+        if scenario.client == .kernel, !scenario.isNull,
+            scenario.mode == .breakBeforeMake || scenario.policy == .singlePath,
+            topology.serverAddress(path: 0).isV6 != topology.serverAddress(path: 1).isV6
+        {
+            throw .usage(
+                "--client kernel: the kernel cannot go from IPv6 to IPv4 or back on a path that it "
+                    + "joins later; use --mode make-before-break with --policy backup or full, or "
+                    + "--client swift")
+        }
         let backend = try ExperimentBackend.resolve(scenario)
         let directory = try OutputDirectory(
             output, name: "\(topology.name)-\(scenario.mode.rawValue)")
@@ -187,7 +197,7 @@ enum ExperimentBackend: Hashable {
 }
 
 /// Ctrl-C and its like, as something that a loop can look at.
-final class Interruption {
+final class Interruption: Sendable {
     private let signals: SignalDescriptor
 
     init() throws(ExperimentError) {

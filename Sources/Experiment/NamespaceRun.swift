@@ -110,7 +110,12 @@ final class NamespaceRun {
             let kind = host == .client ? scenario.client : scenario.server
             guard kind == .kernel else { continue }
             try NamespaceThread.run(in: testbed.namespace(host)) {
-                try KernelPathManager().prepare()
+                let manager = try KernelPathManager()
+                try manager.prepare()
+                guard host == .server else { return }
+                for address in topology.announcedAddresses {
+                    try manager.add(KernelPathEndpoint(address, .signal))
+                }
             }
         }
         try tellKernel(kernelPlan.beforeStart)

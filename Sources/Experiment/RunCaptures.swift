@@ -25,7 +25,7 @@ extension RunRecord {
 
     /// Writes what the points of a simulation saw, as a real capture would have it.
     mutating func writeCaptures(
-        points: [String], server: IPAddress, snapLength: Int,
+        points: [String], servers: [IPAddress], snapLength: Int,
         to place: (String) throws(ExperimentError) -> String, directory: String
     ) throws(ExperimentError) {
         for (point, name) in points.enumerated() {
@@ -37,7 +37,7 @@ extension RunRecord {
                     snapshotLength: snapLength == 0 ? CaptureWriter.wholePackets : snapLength)
                 var frame: [UInt8] = []
                 for packet in packets where packet.point == point {
-                    Self.frame(packet, server: server, into: &frame)
+                    Self.frame(packet, servers: servers, into: &frame)
                     frame.withUnsafeBytes {
                         writer.write(
                             time: packet.time,
@@ -55,13 +55,13 @@ extension RunRecord {
     /// Ethernet with locally administered addresses: 02:00:00:00:POINT:01 is the end on the
     /// client's side, :02 the one on the server's.
     private static func frame(
-        _ packet: TracePacket, server: IPAddress, into frame: inout [UInt8]
+        _ packet: TracePacket, servers: [IPAddress], into frame: inout [UInt8]
     ) {
         let isV6 = packet.bytes.first.map { $0 >> 4 == 6 } ?? false
         let destination = packet.bytes.dropFirst(isV6 ? 24 : 16).prefix(isV6 ? 16 : 4)
         let base = 0x0200_0000_0000 | UInt64(packet.point) << 8
         let ends = [MACAddress(rawValue: base | 1), MACAddress(rawValue: base | 2)]
-        let isToServer = destination.elementsEqual(server.bytes)
+        let isToServer = servers.contains { destination.elementsEqual($0.bytes) }
         let header = EthernetHeader(
             destination: ends[isToServer ? 1 : 0], source: ends[isToServer ? 0 : 1],
             type: isV6 ? .ipv6 : .ipv4)

@@ -29,7 +29,7 @@ struct RunKeeper {
             points: CapturePoint.names(
                 clientInterfaces: topology.paths.map(\.interface),
                 serverInterface: topology.server.interface),
-            server: topology.server.address, snapLength: scenario.snapLength,
+            servers: topology.server.subnets.map(\.address), snapLength: scenario.snapLength,
             to: directory.prepare, directory: Self.directory(index))
     }
 
@@ -113,8 +113,9 @@ struct RunKeeper {
 
     private func ways(of path: Int) -> NewPath {
         let path = topology.paths[path]
+        let isV6 = path.clientAddress.isV6
         return NewPath(
-            up: .init(delay: path.up.oneWayDelay, rate: path.up.rate),
-            down: .init(delay: path.down.oneWayDelay, rate: path.down.rate))
+            up: .init(delay: path.up.oneWayDelay, rate: path.up.rate, isV6: isV6),
+            down: .init(delay: path.down.oneWayDelay, rate: path.down.rate, isV6: isV6))
     }
 }

@@ -47,7 +47,7 @@ private final class SimulatedRun {
         self.scenario = scenario
         self.topology = topology
         var generator = SeededGenerator(seed: seed)
-        let profile = EndpointProfile(scenario)
+        let profile = EndpointProfile(scenario, topology)
         client = simulation.addHost(
             HostStack(configuration: profile.client, seed: generator.next()))
         server = simulation.addHost(
@@ -57,7 +57,7 @@ private final class SimulatedRun {
             StackApplication(.server()),
         ]
         let eth = SimulatedPort(host: server, interface: InterfaceID(1))
-        simulation.addresses[eth] = [topology.server.address]
+        simulation.addresses[eth] = topology.server.subnets.map(\.address)
         for (index, path) in topology.paths.enumerated() {
             let port = SimulatedPort(host: client, interface: InterfaceID(Int32(index + 1)))
             _ = simulation.addLink(
@@ -82,12 +82,14 @@ private final class SimulatedRun {
         }
         // A handover is from the first path to the second: what else there is stays out of it.
         for index in topology.paths.indices.dropFirst(2) { setInterface(index, isUp: false) }
-        let serverEndpoint = Endpoint(topology.server.address, EndpointProfile.serverPort)
+        let serverEndpoint = Endpoint(
+            topology.serverAddress(path: 0), EndpointProfile.serverPort)
         simulation.perform(server) { stack in
             stack.setInterface(
                 StackInterface(
                     id: InterfaceID(1), name: topology.server.interface,
-                    addresses: [serverEndpoint.address], mtu: topology.server.mtu, isUp: true),
+                    addresses: topology.server.subnets.map(\.address), mtu: topology.server.mtu,
+                    isUp: true),
                 now: simulation.now)
             do { try stack.listen(port: serverEndpoint.port) } catch {
                 record.failure = "the server cannot listen: \(error)"

@@ -17,6 +17,9 @@ struct StackApplication {
         endpoint.started(now: now)
     }
 
+    /// No new data are made.
+    mutating func stop(now: Instant) { endpoint.stop(now: now) }
+
     /// The connection is over.
     mutating func end(_ reason: String) { endpoint.connectionLost(reason) }
 

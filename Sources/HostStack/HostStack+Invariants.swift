@@ -7,12 +7,14 @@ extension HostStack {
         for (number, slot) in state.slots.enumerated() {
             guard let connection = slot.connection else { continue }
             problems += connection.invariantViolations
-            if state.tokens[connection.localToken] != number {
+            if !connection.isPlain, state.tokens[connection.localToken] != number {
                 problems.append("a token leads elsewhere")
             }
         }
-        let live = state.slots.count { $0.connection != nil }
+        let live = state.slots.count { $0.connection?.isPlain == false }
         if state.tokens.count != live { problems.append("tokens of dead connections") }
+        let queued = state.slots.reduce(0) { $0 + ($1.connection?.queuedBytes ?? 0) }
+        if state.queuedBytes != queued { problems.append("queued octets were miscounted") }
         if state.halfOpen < 0 { problems.append("half-open count below zero") }
         return problems
     }

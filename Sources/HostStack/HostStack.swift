@@ -49,6 +49,16 @@ public final class HostStack {
     /// Counters since the start.
     public var counters: StackCounters { state.counters }
 
+    /// What the kernel's MIB would count: of living connections, dead ones, and none.
+    public var mib: MIBCounters {
+        state.slots.reduce(into: state.mib) { total, slot in
+            if let connection = slot.connection { total.add(connection.mib) }
+        }
+    }
+
+    /// Octets that all connections keep.
+    public var queuedBytes: Int { state.queuedBytes }
+
     // MARK: Commands
 
     /// Adds an interface or tells what changed about it.
@@ -91,6 +101,25 @@ public final class HostStack {
         _ bytes: UnsafeRawBufferPointer, to handle: ConnectionHandle, now: Instant
     ) -> Int {
         state.update(handle, now: now) { $0.write(bytes, now: now) } ?? 0
+    }
+
+    /// Takes at most `limit` bytes that `fill` makes where they will lie, so that they need not be
+    /// copied; 0 when there is no room, and `.writable` follows. `fill` returns how many it made and
+    /// does not call the stack.
+    public func write(
+        to handle: ConnectionHandle, upTo limit: Int, now: Instant,
+        fill: (UnsafeMutableRawBufferPointer) -> Int
+    ) -> Int {
+        state.update(handle, now: now) { $0.write(upTo: limit, now: now, fill: fill) } ?? 0
+    }
+
+    /// Gives at most `limit` received bytes to `body` where they lie; returns how many. `body` does
+    /// not call the stack.
+    public func read(
+        from handle: ConnectionHandle, upTo limit: Int, now: Instant,
+        _ body: (UnsafeRawBufferPointer) -> Void
+    ) -> Int {
+        state.update(handle, now: now) { $0.read(upTo: limit, now: now, body) } ?? 0
     }
 
     /// Gives received bytes out; 0 when there are none now.

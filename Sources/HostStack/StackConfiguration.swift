@@ -9,6 +9,15 @@ public struct StackConfiguration: Sendable {
     public var ephemeralPorts: ClosedRange<UInt16> = 40_000...49_999
     /// Connections that may be half open at once; further SYNs are dropped.
     public var maximumHalfOpen = 1_024
+    /// How long connections to a peer are plain TCP after SYNs with MP_CAPABLE went unanswered and
+    /// one without was answered; doubled each time it happens again. Zero remembers nothing.
+    public var blackholeTimeout = Duration.seconds(3_600)
+    /// Whether SYNs carry data where the peer gave a cookie for it, and listeners give cookies
+    /// (RFC 7413). Data of a SYN may be delivered twice: for requests that may be repeated.
+    public var fastOpen = false
+    /// Octets that all connections may keep, to send and received. Beyond it no connection and no
+    /// subflow is accepted, and of received data only what closes a gap is taken.
+    public var memoryLimit = 1 << 30
     /// Connections at once.
     public var maximumConnections = 65_536
 
@@ -25,7 +34,8 @@ public struct ConnectionHandle: Hashable, Comparable, Sendable {
         rawValue = UInt64(generation) << 32 | UInt64(UInt32(truncatingIfNeeded: slot))
     }
 
-    var slot: Int { Int(UInt32(truncatingIfNeeded: rawValue)) }
+    /// Where the connection lies; free for another one once the handle is void.
+    public var slot: Int { Int(UInt32(truncatingIfNeeded: rawValue)) }
 
     /// Orders by generation and slot.
     public static func < (lhs: ConnectionHandle, rhs: ConnectionHandle) -> Bool {
@@ -75,8 +85,12 @@ public struct StackCounters: Hashable, Sendable {
     public var checksumErrors = 0
     /// RSTs in answer to packets of no connection (OutRsts).
     public var resetsSent = 0
-    /// SYNs with MP_JOIN and an unknown token (MPJoinNoTokenFound).
-    public var joinsWithoutToken = 0
-    /// SYNs dropped because too many connections were half open.
+    /// SYNs dropped because too many connections were half open, or memory was short.
     public var droppedSYNs = 0
+    /// ICMP errors about segments that are on their way.
+    public var pathErrors = 0
+    /// ICMP errors about no such segment: ignored (OutOfWindowIcmps).
+    public var outOfWindowErrors = 0
+    /// ICMP errors after which smaller segments go out.
+    public var loweredMTUs = 0
 }

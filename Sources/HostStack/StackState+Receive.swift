@@ -14,10 +14,10 @@ extension StackState {
         do {
             view = try SegmentView(parsing: packet, verification: verification)
         } catch {
-            if error == .badChecksum {
-                counters.checksumErrors += 1
-            } else {
-                counters.malformed += 1
+            switch error {
+            case .badChecksum: counters.checksumErrors += 1
+            case .notTCP: receiveError(packet, verification: verification, now: now)
+            case .truncated, .badLength, .unsupported, .fragment: counters.malformed += 1
             }
             return
         }
@@ -25,9 +25,11 @@ extension StackState {
         if let (slot, id) = subflows[tuple] {
             let reuse = isNewSYN(view, slot, id)
             if !reuse {
+                let isShort = isShortOfMemory
                 let answersWithReset =
                     update(slot: slot, now: now) {
-                        $0.receive(view, packet: packet, on: id, now: now)
+                        $0.receive(
+                            view, packet: packet, on: id, isShortOfMemory: isShort, now: now)
                     } ?? true
                 if answersWithReset { reset(view, on: interface) }
                 return
@@ -42,9 +44,38 @@ extension StackState {
         if let token = view.header.joinToken {
             receiveJoin(view, tuple, token, on: interface, now: now)
         } else if listeners.contains(tuple.local.port) {
-            receiveSYN(view, tuple, on: interface, now: now)
+            let payload = UnsafeRawBufferPointer(rebasing: packet[view.payload])
+            receiveSYN(view, payload, tuple, on: interface, now: now)
         } else {
             reset(view, on: interface)
+        }
+    }
+
+    /// ICMP: the quoted segment says which subflow it is about.
+    private mutating func receiveError(
+        _ packet: UnsafeRawBufferPointer, verification: SegmentView.Verification, now: Instant
+    ) {
+        let error: ICMPError
+        do {
+            error = try ICMPError(parsing: packet, isVerified: verification == .checksum)
+        } catch {
+            if error == .badChecksum {
+                counters.checksumErrors += 1
+            } else {
+                counters.malformed += 1
+            }
+            return
+        }
+        guard let (slot, id) = subflows[error.tuple] else {
+            counters.outOfWindowErrors += 1
+            return
+        }
+        switch update(slot: slot, now: now, { $0.receive(error, on: id, now: now) }) {
+        case .outOfWindow, nil: counters.outOfWindowErrors += 1
+        case .noted: counters.pathErrors += 1
+        case .loweredMTU:
+            counters.pathErrors += 1
+            counters.loweredMTUs += 1
         }
     }
 
@@ -65,36 +96,70 @@ extension StackState {
         now: Instant
     ) {
         guard let slot = tokens[token], slots[slot].connection != nil else {
-            counters.joinsWithoutToken += 1
+            mib.count(.joinNoTokenFound)
             reset(view, on: interface, MPTCPReset(.mptcpSpecific))
             return
         }
+        guard !isShortOfMemory else {
+            mib.count(.joinRejected)
+            reset(view, on: interface, MPTCPReset(.lackOfResources, isTransient: true))
+            return
+        }
         let secrets = secrets(for: tuple, now: now)
-        let isAccepted =
+        let refusal =
             update(slot: slot, now: now) {
                 $0.acceptJoin(
                     tuple, syn: view.header, on: interface, secrets: secrets, now: now)
-            } ?? false
-        if !isAccepted { reset(view, on: interface, MPTCPReset(.administrativelyProhibited)) }
+            } ?? MPTCPReset(.administrativelyProhibited)
+        if let refusal { reset(view, on: interface, refusal) }
     }
 
     private mutating func receiveSYN(
-        _ view: SegmentView, _ tuple: FourTuple, on interface: InterfaceID, now: Instant
+        _ view: SegmentView, _ payload: UnsafeRawBufferPointer, _ tuple: FourTuple,
+        on interface: InterfaceID, now: Instant
     ) {
-        guard halfOpen < configuration.maximumHalfOpen,
+        guard halfOpen < configuration.maximumHalfOpen, !isShortOfMemory,
             slots.count - freeSlots.count < configuration.maximumConnections
         else {
             counters.droppedSYNs += 1
             return
         }
+        let scheme = HandshakeScheme.offered(
+            by: view.header.options, policy: configuration.connection.versions)
         let connection = Connection.accept(
             tuple, syn: view.header, on: interface, configuration: configuration.connection,
-            localKey: freshKey(), secrets: secrets(for: tuple, now: now), interfaces: interfaces,
+            identity: identity(scheme),
+            fastOpen: fastOpenAnswer(view.header, payload, scheme, from: tuple.remote.address),
+            secrets: secrets(for: tuple, now: now), interfaces: interfaces,
             generator: generator.split(), now: now)
-        halfOpen += 1
         let slot = insert(connection)
         collectEvents(slot)
         markReady(slot)
+    }
+
+    /// RFC 7413, 4.1.2: data counts with a right cookie; whoever has none, or a wrong one, gets one.
+    private func fastOpenAnswer(
+        _ header: SegmentHeader, _ payload: UnsafeRawBufferPointer, _ scheme: HandshakeScheme?,
+        from client: IPAddress
+    ) -> FastOpenAnswer {
+        var answer = FastOpenAnswer()
+        guard configuration.fastOpen, scheme != .v0, let offered = header.options.fastOpenCookie
+        else {
+            return answer
+        }
+        let cookie = FastOpenOffer.cookie(for: client, secret: cookieSecret)
+        if offered != cookie {
+            answer.cookie = cookie
+        } else if halfOpen < configuration.maximumHalfOpen / 4 {
+            answer.earlyData = Array(payload)
+        }
+        return answer
+    }
+
+    private func fastOpenOffer(
+        _ scheme: HandshakeScheme?, to peer: IPAddress, now: Instant
+    ) -> FastOpenOffer? {
+        configuration.fastOpen && scheme != .v0 ? peers.fastOpen(to: peer, now: now) : nil
     }
 
     mutating func connect(
@@ -113,8 +178,13 @@ extension StackState {
         }
         let tuple = FourTuple(
             local: Endpoint(address, try freePort(address, remote)), remote: remote)
+        let scheme = peers.scheme(
+            for: remote.address, policy: configuration.connection.versions, now: now)
+        if scheme == nil { mib.count(.capableSYNDisabled) }
         let connection = Connection.open(
-            tuple, on: interface, configuration: configuration.connection, localKey: freshKey(),
+            tuple, on: interface, configuration: configuration.connection,
+            identity: identity(scheme),
+            fastOpen: fastOpenOffer(scheme, to: remote.address, now: now),
             secrets: secrets(for: tuple, now: now), interfaces: interfaces,
             generator: generator.split(), now: now)
         let slot = insert(connection)

@@ -12,10 +12,14 @@ struct StackState {
         var connection: Connection?
         /// Whether the slot waits in `ready`.
         var isReady = false
-        /// The deadline that stands in the heap.
+        /// The instant at which the heap has the connection looked at: not later than its deadline.
         var scheduled: Instant?
+        /// Octets that the connection keeps.
+        var queuedBytes = 0
         /// Whether the application was told of the connection.
         var isAccepted = false
+        /// Whether the connection counts as half open.
+        var isHalfOpen = false
     }
 
     /// A deadline in the heap; void once the slot's `scheduled` is another.
@@ -44,12 +48,22 @@ struct StackState {
     /// RSTs in answer to packets of no connection.
     var resets: Deque<(header: SegmentHeader, tuple: FourTuple, interface: InterfaceID)> = []
     var counters = StackCounters()
+    /// What handshakes have told about peers.
+    var peers: PeerMemory
+    /// What the kernel's MIB would count that belongs to no living connection.
+    var mib = MIBCounters()
+    /// Octets that all connections keep.
+    private(set) var queuedBytes = 0
     private let sequenceSecret: UInt64
+    let cookieSecret: UInt64
 
     init(configuration: StackConfiguration, seed: UInt64) {
         self.configuration = configuration
         generator = SeededGenerator(seed: seed)
+        peers = PeerMemory(blackholeTimeout: configuration.blackholeTimeout)
         sequenceSecret = generator.next()
+        var cookies = SeededGenerator(seed: sequenceSecret)
+        cookieSecret = cookies.next()
     }
 
     func index(_ handle: ConnectionHandle) -> Int? {
@@ -119,6 +133,7 @@ struct StackState {
         slot: Int, now: Instant, _ body: (inout Connection) -> Result
     ) -> Result? {
         let result = modify(slot, body)
+        if configuration.connection.logsDetails { slots[slot].connection?.observe(now: now) }
         collectEvents(slot)
         markReady(slot)
         return result
@@ -150,13 +165,18 @@ struct StackState {
         slots[slot].connection = connection
         slots[slot].scheduled = nil
         slots[slot].isAccepted = false
-        tokens[connection.localToken] = slot
+        slots[slot].isHalfOpen = !connection.isOpener
+        if !connection.isOpener { halfOpen += 1 }
+        if !connection.isPlain { tokens[connection.localToken] = slot }
         return slot
     }
 
     private mutating func remove(_ slot: Int) {
         guard let connection = slots[slot].connection else { return }
-        tokens[connection.localToken] = nil
+        if !connection.isPlain { tokens[connection.localToken] = nil }
+        mib.add(connection.mib)
+        queuedBytes -= slots[slot].queuedBytes
+        slots[slot].queuedBytes = 0
         for (_, tuple) in connection.tuples where subflows[tuple]?.slot == slot {
             subflows[tuple] = nil
         }
@@ -169,23 +189,25 @@ struct StackState {
     /// Passes a connection's events on and keeps the tables current.
     mutating func collectEvents(_ slot: Int) {
         let handle = handle(slot)
+        let queued = slots[slot].connection?.queuedBytes ?? 0
+        queuedBytes += queued - slots[slot].queuedBytes
+        slots[slot].queuedBytes = queued
         while let event = slots[slot].connection?.pollEvent() {
             switch event {
             case .established:
                 if slots[slot].connection?.isOpener == true {
                     events.append(.established(handle))
                 } else {
-                    halfOpen -= 1
-                    slots[slot].isAccepted = true
-                    events.append(.accepted(handle))
+                    leaveHalfOpen(slot)
+                    accept(slot)
                 }
+            case .acceptedEarly: accept(slot)
             case .readable: events.append(.readable(handle))
             case .writable: events.append(.writable(handle))
             case .atEnd: events.append(.atEnd(handle))
             case .closed(let reason):
-                if slots[slot].connection?.isOpener == false, !slots[slot].isAccepted {
-                    halfOpen -= 1
-                } else {
+                leaveHalfOpen(slot)
+                if slots[slot].connection?.isOpener == true || slots[slot].isAccepted {
                     events.append(.closed(handle, reason))
                 }
             case .subflowOpened(let id, let tuple): register(id, tuple, slot)
@@ -193,9 +215,26 @@ struct StackState {
                 if let entry = subflows[tuple], entry.slot == slot, entry.id == id {
                     subflows[tuple] = nil
                 }
+            case .peerAnswered(let address, let outcome, let now):
+                peers.note(outcome, of: address, now: now)
+            case .fastOpenAnswered(let address, let offer, let now):
+                peers.note(offer, of: address, now: now)
             case .log(let event): events.append(.log(handle, event))
             }
         }
+    }
+
+    private mutating func leaveHalfOpen(_ slot: Int) {
+        guard slots[slot].isHalfOpen else { return }
+        slots[slot].isHalfOpen = false
+        halfOpen -= 1
+    }
+
+    /// Tells the application of a connection, once.
+    private mutating func accept(_ slot: Int) {
+        guard !slots[slot].isAccepted else { return }
+        slots[slot].isAccepted = true
+        events.append(.accepted(handle(slot)))
     }
 
     /// Packets of the tuple belong to this subflow from now on. A connection knows the ports of
@@ -233,6 +272,7 @@ struct StackState {
         }
         while let slot = ready.first {
             let transmit = modify(slot) { $0.pollTransmit(now: now, into: buffer) } ?? nil
+            if configuration.connection.logsDetails { slots[slot].connection?.observe(now: now) }
             collectEvents(slot)
             if let transmit {
                 counters.packetsSent += 1
@@ -247,10 +287,12 @@ struct StackState {
     }
 
     private mutating func schedule(_ slot: Int) {
-        let deadline = slots[slot].connection?.pollDeadline()
-        guard deadline != slots[slot].scheduled else { return }
+        guard let deadline = slots[slot].connection?.pollDeadline() else { return }
+        // Most deadlines move away before they come: then the entry that stands is early enough,
+        // and the connection is asked again when it comes.
+        if let scheduled = slots[slot].scheduled, scheduled <= deadline { return }
         slots[slot].scheduled = deadline
-        if let deadline { deadlines.insert(Deadline(instant: deadline, slot: slot)) }
+        deadlines.insert(Deadline(instant: deadline, slot: slot))
     }
 
     mutating func pollDeadline() -> Instant? {
@@ -270,6 +312,9 @@ struct StackState {
         }
     }
 
+    /// Whether what connections keep has reached the limit.
+    var isShortOfMemory: Bool { queuedBytes >= configuration.memoryLimit }
+
     // MARK: Secrets
 
     /// RFC 6528: a clock plus a keyed function of the tuple. A stack's seed is drawn from the
@@ -280,13 +325,13 @@ struct StackState {
             timestampOffset: UInt32(truncatingIfNeeded: generator.next() ^ sequenceSecret))
     }
 
-    /// A key whose token is free and not zero (RFC 8684, 3.1).
-    mutating func freshKey() -> Key {
-        while true {
-            let key = Key(generator.next())
-            let token = HandshakeScheme.v1.token(of: key)
-            if key.rawValue != 0, token.rawValue != 0, tokens[token] == nil { return key }
-        }
+    /// The version and the key of a new connection; `nil` makes it plain TCP.
+    mutating func identity(_ scheme: HandshakeScheme?) -> ConnectionIdentity? {
+        guard configuration.connection.isMultipath, let scheme else { return nil }
+        let tokens = tokens
+        let identity = ConnectionIdentity.draw(scheme, from: &generator) { tokens[$0] != nil }
+        if identity == nil { mib.count(.noFreeToken) }
+        return identity
     }
 }
 

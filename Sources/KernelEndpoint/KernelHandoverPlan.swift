@@ -21,8 +21,10 @@ package struct KernelHandoverPlan: Hashable, Sendable {
     /// The plan for a client whose connection begins on `oldAddress`, which needs no endpoint.
     package init(_ scenario: HandoverScenario, oldAddress: IPAddress, newAddress: IPAddress) {
         guard scenario.client == .kernel else { return }
-        let flags: KernelPathEndpoint.Flags =
+        var flags: KernelPathEndpoint.Flags =
             scenario.policy == .backup ? [.subflow, .backup] : [.subflow]
+        // Only an announced address is of the new path's family.
+        if oldAddress.isV6 != newAddress.isV6 { flags.insert(.laminar) }
         let newPath = Step.add(KernelPathEndpoint(newAddress, flags))
         let isTold =
             !scenario.isNull

@@ -35,12 +35,15 @@ package final class KernelMPTCPSocket {
 
     // MARK: Opening
 
-    /// A listener.
+    /// A listener; on `::` it takes IPv4, too.
     package static func listening(
         on local: Endpoint, options: KernelSocketOptions, backlog: Int32 = 128
     ) throws(SystemError) -> KernelMPTCPSocket {
         let socket = try open(isV6: local.address.isV6, options: options)
         try socket.set(SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR")
+        if local.address.isV6 {
+            try socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0, "IPV6_V6ONLY")
+        }
         try socket.bind(to: local)
         try checkedErrno(Glibc.listen(socket.rawValue, backlog), "listen \(local)")
         return socket

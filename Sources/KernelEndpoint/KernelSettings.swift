@@ -1,4 +1,5 @@
 package import LinuxSystem
+package import NetworkPrimitives
 
 /// `net.mptcp.*` of the calling thread's namespace (kernel-peer.md, 16).
 package enum KernelSetting: String, Hashable, Sendable, CaseIterable {
@@ -31,4 +32,10 @@ package enum KernelSetting: String, Hashable, Sendable, CaseIterable {
 
     /// Whether this kernel has MPTCP and allows it here.
     package static var isMPTCPAvailable: Bool { (try? isEnabled.value()) == "1" }
+
+    /// Where a server listens that is to be reached at every address of the namespace.
+    package static var anyAddress: IPAddress {
+        let isV6Off = (try? SysctlFile("net.ipv6.conf.all.disable_ipv6").read()) != "0"
+        return isV6Off ? .v4(0) : .v6(0, 0)
+    }
 }

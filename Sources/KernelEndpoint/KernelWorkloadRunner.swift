@@ -17,16 +17,18 @@ package struct KernelWorkloadOutcome: Sendable {
 /// Serves and opens workload connections on kernel sockets: one thread, one loop, the same
 /// endpoints as on our own stack. Sockets belong to the namespace of the thread that makes them.
 ///
-/// Commands: `listen`, `connect`, then `run`, which returns when everything has ended.
+/// Commands: `listen`, `connect`, `connectInSeries`, then `run`, which returns when everything has
+/// ended.
 ///
 /// A listener stays open as long as the loop runs: the kernel refuses an MP_JOIN for a connection
 /// whose listener is closed (kernel-baseline.md, 6.6).
 package final class KernelWorkloadRunner {
-    private let emit: (EventRecord) -> Void
+    private let emit: ((EventRecord) -> Void)?
     private let timer: TimerDescriptor
     private let buffer: UnsafeMutableRawBufferPointer
     private var listeners: [KernelMPTCPSocket] = []
     private var connections: [KernelConnection] = []
+    private var series: (ConnectionSeries, KernelSocketOptions)?
     private var outcomes: [KernelWorkloadOutcome] = []
     private var connectionCount = 0
     private var isStopping = false
@@ -36,9 +38,12 @@ package final class KernelWorkloadRunner {
 
     /// How long connections may take to end after a stop before they are aborted.
     package var patience = Duration.seconds(10)
+    /// How often `connection-statistics` is reported; `nil` for never.
+    package var statisticsInterval: Duration?
+    private var nextStatistics: Instant?
 
-    /// A runner; `emit` takes each event, which a command prints as a line.
-    package init(emit: @escaping (EventRecord) -> Void = { _ in }) throws(SystemError) {
+    /// A runner; `emit` takes each event, which a command prints as a line. Without it none is made.
+    package init(emit: ((EventRecord) -> Void)? = nil) throws(SystemError) {
         self.emit = emit
         timer = try TimerDescriptor()
         buffer = .allocate(byteCount: Self.bufferSize, alignment: 16)
@@ -77,27 +82,46 @@ extension KernelWorkloadRunner {
             ])
     }
 
+    /// Opens connections one after the other, each as soon as the series' limit permits.
+    package func connectInSeries(
+        _ series: ConnectionSeries, options: KernelSocketOptions = KernelSocketOptions()
+    ) throws(SystemError) {
+        self.series = (series, options)
+        try continueSeries()
+    }
+
+    /// Connections that are open and established.
+    package var establishedCount: Int { connections.count - connectingCount }
+
+    private var connectingCount: Int { connections.count { $0.state == .connecting } }
+
     /// Runs until every connection has ended and no more can come.
     ///
     /// - Parameters:
-    ///   - stop: a descriptor that becomes readable when the workloads are to end in order.
-    ///   - isStop: asked when `stop` is readable; takes what is there, if that is something else.
+    ///   - isDone: returns earlier, with everything as it is, once this says so.
+    ///   - stop: a descriptor that becomes readable when there are commands.
+    ///   - commands: takes them all, after which `stop` is quiet; called when it is readable. Only
+    ///     `stop` and `abort` are for the workloads. Without it `stop` means a stop.
     ///   - limit: a server ends after so many connections; `nil` only by `stop`.
     ///   - timeout: connections that are still there then are aborted.
     package func run(
-        until stop: Int32? = nil, isStop: () -> Bool = { true }, connections limit: Int? = nil,
-        timeout: Duration? = nil
+        until stop: Int32? = nil, commands: (() -> [EndpointCommand])? = nil,
+        connections limit: Int? = nil, timeout: Duration? = nil,
+        isDone: (KernelWorkloadRunner) -> Bool = { _ in false }
     ) throws(SystemError) -> [KernelWorkloadOutcome] {
         var stop = stop
         var deadline = timeout.map { MonotonicClock.now() + $0 }
-        while !isOver(limit) {
+        nextStatistics = statisticsInterval.map { MonotonicClock.now() + $0 }
+        while !isOver(limit), !isDone(self) {
             let ready = try wait(stop: stop, deadline: deadline)
             let now = MonotonicClock.now()
-            if ready.stop, isStop() {
-                stop = nil
-                isStopping = true
-                deadline = min(deadline ?? .distantFuture, now + patience)
-                for connection in connections { connection.stop(buffer: buffer, now: now) }
+            if ready.stop {
+                // Nobody makes a bare descriptor quiet again.
+                if commands == nil { stop = nil }
+                for command in commands?() ?? [.stop] { perform(command, now: now) }
+                if isStopping {
+                    deadline = min(deadline ?? .distantFuture, now + patience)
+                }
             }
             if let deadline, deadline <= now {
                 for connection in connections { connection.lose("timed out") }
@@ -110,6 +134,8 @@ extension KernelWorkloadRunner {
                 connections[index].service(buffer: buffer, now: now)
             }
             reap(now: now)
+            try continueSeries()
+            reportStatistics(now)
         }
         defer { outcomes = [] }
         reportCounters()
@@ -128,8 +154,32 @@ extension KernelWorkloadRunner {
 
     private func isOver(_ limit: Int?) -> Bool {
         guard connections.isEmpty else { return false }
-        if isStopping || listeners.isEmpty { return true }
+        if isStopping { return true }
+        if listeners.isEmpty { return series?.0.remaining ?? 0 == 0 }
         return limit.map { outcomes.count >= $0 } ?? false
+    }
+
+    private func continueSeries() throws(SystemError) {
+        while !isStopping, let next = series?.0.next(open: connections.count, connectingCount),
+            let (series, options) = series
+        {
+            try connect(
+                from: series.local, to: next, workload: series.workload, options: options)
+        }
+    }
+
+    private func perform(_ command: EndpointCommand, now: Instant) {
+        switch command {
+        case .stop:
+            isStopping = true
+            for connection in connections { connection.stop(buffer: buffer, now: now) }
+        case .abort:
+            isStopping = true
+            for connection in connections { connection.lose("aborted") }
+        case .giveUpAddress, .setBackup:
+            // The kernel's path manager has been told by whoever read the command.
+            return
+        }
     }
 
     /// Sleeps until something is ready. `poll`, because interest in reading ends with the peer's
@@ -149,7 +199,8 @@ extension KernelWorkloadRunner {
                     fd: events == 0 ? -1 : connection.socket.rawValue, events: Int16(events),
                     revents: 0))
         }
-        let due = (connections.compactMap(\.nextDeadline) + [deadline].compactMap { $0 }).min()
+        let others = [deadline, nextStatistics].compactMap { $0 }
+        let due = (connections.compactMap(\.nextDeadline) + others).min()
         try timer.arm(at: due)
         let count = poll(&polled, nfds_t(polled.count), -1)
         if count < 0, errno != EINTR { throw SystemError("poll", code: errno) }
@@ -197,6 +248,12 @@ extension KernelWorkloadRunner {
                     .init("connection", .integer(Int64(connection.number))),
                     .init("is_mptcp", .bool(connection.wasMPTCP)),
                 ] + endpoint.summary.fields)
+            if let information = connection.information {
+                report(
+                    connection.source, "connection-information",
+                    [.init("connection", .integer(Int64(connection.number)))]
+                        + information.fields)
+            }
         }
         connections.removeAll { $0.state == .closed }
     }
@@ -209,15 +266,18 @@ extension KernelConnection {
 }
 
 extension KernelWorkloadRunner {
-    private func report(_ source: String, _ name: String, _ fields: [JSONValue.Member]) {
+    private func report(
+        _ source: String, _ name: String, _ fields: @autoclosure () -> [JSONValue.Member]
+    ) {
+        guard let emit else { return }
         emit(
             EventRecord(
                 time: MonotonicClock.now(), wallNanoseconds: WallClock.nanoseconds(),
-                source: source,
-                name: name, fields: fields))
+                source: source, name: name, fields: fields()))
     }
 
     private func reportConnection(_ connection: KernelConnection, _ name: String) {
+        guard emit != nil else { return }
         let information = connection.socket.information
         report(
             connection.source, name,
@@ -236,15 +296,26 @@ extension KernelWorkloadRunner {
     }
 
     private func announce(_ connection: KernelConnection) {
-        guard let fields = connection.takesWorkloadNews() else { return }
+        guard emit != nil, let fields = connection.takesWorkloadNews() else { return }
         if connection.endpoint.role == .client { reportConnection(connection, "connected") }
         report(
             connection.source, WorkloadEndpoint.startedEventName,
             [.init("connection", .integer(Int64(connection.number)))] + fields)
     }
 
+    private func reportStatistics(_ now: Instant) {
+        guard let statisticsInterval, let due = nextStatistics, due <= now else { return }
+        nextStatistics = max(due + statisticsInterval, now)
+        for connection in connections {
+            guard let information = connection.socket.information else { continue }
+            report(
+                connection.source, "connection-statistics",
+                [.init("connection", .integer(Int64(connection.number)))] + information.fields)
+        }
+    }
+
     private func reportCounters() {
-        guard let earlier, let now = try? KernelCounters.current() else { return }
+        guard emit != nil, let earlier, let now = try? KernelCounters.current() else { return }
         let fields = now.since(earlier).nonZero.map {
             JSONValue.Member($0.name, .integer($0.value))
         }

@@ -24,7 +24,12 @@ struct SocketAddress {
         let family = Int32(UInt16(bytes[0]) | UInt16(bytes[1]) << 8)
         let port = UInt16(bytes[2]) << 8 | UInt16(bytes[3])
         let octets = family == AF_INET ? bytes[4..<8] : family == AF_INET6 ? bytes[8..<24] : []
-        return IPAddress(bytes: octets).map { Endpoint($0, port) }
+        guard let address = IPAddress(bytes: octets) else { return nil }
+        // RFC 4291, 2.5.5.2: how a socket of both families says IPv4.
+        if case .v6(0, let low) = address, low >> 32 == 0xffff {
+            return Endpoint(.v4(UInt32(truncatingIfNeeded: low)), port)
+        }
+        return Endpoint(address, port)
     }
 
     func withPointer<Result>(

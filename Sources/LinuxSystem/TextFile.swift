@@ -20,10 +20,15 @@ package enum TextFile {
 
     /// Replaces a file's content.
     package static func write(_ text: String, to path: String) throws(SystemError) {
-        let file = OwnedDescriptor(
+        let file = try create(path)
+        try file.write(text.utf8)
+    }
+
+    /// Opens an empty file of this name for writing.
+    package static func create(_ path: String) throws(SystemError) -> OwnedDescriptor {
+        OwnedDescriptor(
             try checkedErrno(
                 open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644), "open \(path)"))
-        try file.write(text.utf8)
     }
 
     /// Replaces a file in one step: nobody ever sees half of it.

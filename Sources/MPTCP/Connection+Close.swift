@@ -209,11 +209,11 @@ extension Connection {
         }
         guard closeReason == nil, isEstablished else { return }
         if isFallback {
-            let isClosed = subflows.allSatisfy {
-                $0.tcp.state == .timeWait || $0.tcp.state == .closed
+            let isClosed = subflows.indices.allSatisfy {
+                subflows[$0].tcp.state == .timeWait || subflows[$0].tcp.state == .closed
             }
             if isClosed { finish(isOver ? .finished : .reset, now: now) }
-        } else if !subflows.contains(where: \.holdsConnection) {
+        } else if !subflows.indices.contains(where: { subflows[$0].holdsConnection }) {
             loseLastSubflow(now: now)
         }
     }

@@ -17,70 +17,91 @@ public struct SubflowSecrets: Sendable {
 }
 
 extension Connection {
-    /// Opens a connection (mptcp-behaviour, 2.1): the SYN comes from the next poll.
+    /// Opens a connection (mptcp-behaviour, 2.1): the SYN comes from the next poll. Without an
+    /// identity it is plain TCP.
     public static func open(
         _ tuple: FourTuple, on interface: InterfaceID, configuration: ConnectionConfiguration,
-        localKey: Key, secrets: SubflowSecrets, interfaces: [StackInterface],
-        generator: SeededGenerator, now: Instant
+        identity: ConnectionIdentity?, fastOpen: FastOpenOffer?, secrets: SubflowSecrets,
+        interfaces: [StackInterface], generator: SeededGenerator, now: Instant
     ) -> Connection {
         var connection = Connection(
-            isOpener: true, configuration: configuration, localKey: localKey,
+            isOpener: true, configuration: configuration, identity: identity,
             remote: tuple.remote, interfaces: interfaces, generator: generator)
         let tcp = TCPConnection.connect(
             tuple, configuration: connection.tcpConfiguration(for: tuple.local.address),
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
             now: now)
+        connection.fastOpen = fastOpen
         connection.addSubflow(.capable, isOpener: true, interface: interface, tcp: tcp)
-        if !configuration.isMultipath { connection.isFallback = true }
+        if !connection.isPlain { connection.mib.count(.capableSYNSent) }
         connection.log("connect", now: now, ("tuple", .text(tuple.description)))
         return connection
     }
 
-    /// Answers the first SYN of a connection (mptcp-behaviour, 2.2).
+    /// Answers the first SYN of a connection (mptcp-behaviour, 2.2). Without an identity it is plain
+    /// TCP, whatever the SYN offers.
     public static func accept(
         _ tuple: FourTuple, syn: SegmentHeader, on interface: InterfaceID,
-        configuration: ConnectionConfiguration, localKey: Key, secrets: SubflowSecrets,
-        interfaces: [StackInterface], generator: SeededGenerator, now: Instant
+        configuration: ConnectionConfiguration, identity: ConnectionIdentity?,
+        fastOpen: FastOpenAnswer, secrets: SubflowSecrets, interfaces: [StackInterface],
+        generator: SeededGenerator,
+        now: Instant
     ) -> Connection {
         var connection = Connection(
-            isOpener: false, configuration: configuration, localKey: localKey,
+            isOpener: false, configuration: configuration, identity: identity,
             remote: tuple.remote, interfaces: interfaces, generator: generator)
-        if let offer = syn.options.capableOffer, configuration.isMultipath {
+        if !connection.isFallback, let offer = syn.options.capableOffer(of: connection.scheme) {
             // Linux takes the checksum wish from either side (kernel-peer, 4.2).
             if offer.flags.contains(.checksumRequired) { connection.usesChecksum = true }
-        } else {
-            connection.isFallback = true
+            connection.mib.count(.capableSYNReceived)
+            // RFC 6824, 3.1: in version 0 the key comes with the SYN.
+            if let key = offer.senderKey { connection.learnRemoteKey(key) }
         }
         let tcp = TCPConnection.accept(
             tuple, syn: syn, configuration: connection.tcpConfiguration(for: tuple.local.address),
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
-            now: now)
+            earlyLength: fastOpen.earlyData.count, fastOpenCookie: fastOpen.cookie, now: now)
         connection.addSubflow(.capable, isOpener: false, interface: interface, tcp: tcp)
+        if !fastOpen.earlyData.isEmpty {
+            connection.data.takeEarly(fastOpen.earlyData)
+            connection.events.append(.acceptedEarly)
+            connection.events.append(.readable)
+        }
         return connection
     }
 
-    /// Answers SYN+MP_JOIN whose token is ours (mptcp-behaviour, 4.2). Returns whether it did; if
-    /// not, the host answers with RST and reason 3.
+    /// Answers SYN+MP_JOIN whose token is ours (mptcp-behaviour, 4.2). Returns with what RST the host
+    /// is to answer instead, if it is.
     public mutating func acceptJoin(
         _ tuple: FourTuple, syn: SegmentHeader, on interface: InterfaceID,
         secrets: SubflowSecrets, now: Instant
-    ) -> Bool {
+    ) -> MPTCPReset? {
         guard
             case .join(.syn(let isBackup, let addressID, let token, let nonce))? =
                 syn.options.mptcp.first(where: { if case .join(.syn) = $0 { true } else { false } }),
             token == localToken, isConfirmed, !isFallback, closeReason == nil,
-            data.failure == nil, !(isOver && peerKnowsEnd)
-        else { return false }
-        let pendingJoins = subflows.count { $0.kind == .join && !$0.isFullyEstablished }
-        guard pendingJoins < configuration.maximumPendingJoins, hasRoomForSubflow else {
+            data.failure == nil, !(isOver && peerKnowsEnd),
+            // RFC 8684, 3.1: we said with the C flag that nobody is to join here.
+            !(deniesInitialAddress && tuple.local.address == initialLocalAddress)
+        else { return MPTCPReset(.administrativelyProhibited) }
+        guard hasRoomForSubflow, makeRoomForPendingJoin(now: now) else {
             counters.joinsFailed += 1
-            return false
+            mib.count(.joinRejected)
+            // The limit is there to stay, half-open joins are not (RFC 8684, 3.6).
+            return hasRoomForSubflow
+                ? MPTCPReset(.lackOfResources, isTransient: true)
+                : MPTCPReset(.administrativelyProhibited)
         }
+        mib.count(.joinSYNReceived)
+        if isBackup { mib.count(.joinSYNBackupReceived) }
+        var settings = tcpConfiguration(for: tuple.local.address)
+        settings.maximumSYNRetransmissions = Self.pendingJoinRetransmissions
         let tcp = TCPConnection.accept(
-            tuple, syn: syn, configuration: tcpConfiguration(for: tuple.local.address),
-            initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
+            tuple, syn: syn, configuration: settings, initialSequence: secrets.initialSequence,
+            timestampOffset: secrets.timestampOffset,
             now: now)
         let index = addSubflow(.join, isOpener: false, interface: interface, tcp: tcp)
+        subflows[index].pendingSince = now
         subflows[index].remoteAddressID = addressID
         subflows[index].remoteNonce = nonce
         subflows[index].localNonce = UInt32(truncatingIfNeeded: generator.next())
@@ -90,8 +111,24 @@ extension Connection {
         log(
             "join_received", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("tuple", .text(tuple.description)))
+        return nil
+    }
+
+    /// Whoever has seen a token on the wire can send joins without end: some are served at once, and
+    /// one that does not go on makes room for the next.
+    private mutating func makeRoomForPendingJoin(now: Instant) -> Bool {
+        let pending = subflows.indices.filter { subflows[$0].pendingSince != nil }
+        guard pending.count >= configuration.maximumPendingJoins else { return true }
+        guard let oldest = pending.first, let since = subflows[oldest].pendingSince,
+            now - since >= configuration.tcp.initialRTO
+        else { return false }
+        subflows[oldest].tcp.discard()
+        reapSubflows(now: now)
         return true
     }
+
+    /// SYN/ACKs that nobody answers: fifteen seconds in all.
+    private static var pendingJoinRetransmissions: Int { 3 }
 
     /// Opens a subflow (mptcp-behaviour, 4.1): SYN+MP_JOIN comes from the next poll.
     mutating func openJoin(
@@ -107,6 +144,7 @@ extension Connection {
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
             now: now)
         let index = addSubflow(.join, isOpener: true, interface: interface, tcp: tcp)
+        mib.count(.joinSYNSent)
         subflows[index].localNonce = UInt32(truncatingIfNeeded: generator.next())
         subflows[index].isBackupForPeer = isBackup
         subflows[index].remoteAddressID = remoteAddressID
@@ -119,9 +157,11 @@ extension Connection {
 
     var initialLocalAddress: IPAddress? { paths.initialTuple?.local.address }
 
-    /// Whether the limit of subflows beyond the first allows another one.
+    /// Whether the limit of subflows beyond the first allows another one. Joins that nobody has
+    /// proved yet take no place.
     var hasRoomForSubflow: Bool {
-        subflows.count(where: \.isAlive) <= configuration.maximumExtraSubflows
+        subflows.count { $0.isAlive && $0.pendingSince == nil }
+            <= configuration.maximumExtraSubflows
     }
 
     @discardableResult
@@ -133,6 +173,7 @@ extension Connection {
         if kind == .capable { paths.initialTuple = tcp.tuple }
         subflows.append(
             Subflow(id: id, kind: kind, isOpener: isOpener, interface: interface, tcp: tcp))
+        learnOffload(subflows.count - 1)
         events.append(.subflowOpened(id, tcp.tuple))
         return subflows.count - 1
     }
@@ -141,7 +182,7 @@ extension Connection {
         var tcp = configuration.tcp
         tcp.maximumReceiveWindow = configuration.receiveBuffer
         // mptcp-wire, 14.2: a DSS with both numbers in 64 bits and a checksum, padded.
-        tcp.reservedOptionBytes = configuration.isMultipath ? 28 : 0
+        tcp.reservedOptionBytes = isPlain ? 0 : 28
         if let interface = interface(owning: address) { tcp.mtu = interface.mtu }
         return tcp
     }
@@ -154,13 +195,18 @@ extension Connection {
         case .capable:
             guard !isFallback else { return true }
             // RFC 8684, 3.1: version and crypto must be the ones we asked for.
-            guard let answer = header.options.capableAnswer, let key = answer.senderKey else {
+            guard let answer = header.options.capableAnswer(of: scheme), let key = answer.senderKey
+            else {
+                let wasOffered = subflows[index].tcp.synTransmissions <= configuration.capableSYNs
+                noteAnswer(wasOffered ? .refused(scheme) : .blackhole, now: now)
                 fallBack(.noCapableAnswer, now: now)
                 return true
             }
+            noteAnswer(.multipath, now: now)
+            mib.count(.capableSYNACKReceived)
             learnRemoteKey(key)
             if answer.flags.contains(.checksumRequired) { usesChecksum = true }
-            peerDeniesInitialAddress = answer.flags.contains(.denyInitialAddress)
+            notePeerFlags(answer)
             return true
         case .join:
             guard
@@ -173,8 +219,11 @@ extension Connection {
                 localKey: remoteKey, remoteKey: localKey, localNonce: nonce,
                 remoteNonce: subflows[index].localNonce)
             guard expected.high ^ hmac == 0 else {
+                mib.count(.joinSYNACKHMACFailure)
                 return refuseJoin(index, .mptcpSpecific, now: now)
             }
+            mib.count(.joinSYNACKReceived)
+            if isBackup { mib.count(.joinSYNACKBackupReceived) }
             subflows[index].remoteNonce = nonce
             subflows[index].isBackupForUs = isBackup
             if subflows[index].remoteAddressID != addressID {
@@ -191,20 +240,7 @@ extension Connection {
         switch subflows[index].kind {
         case .capable:
             guard !isFallback else { return true }
-            let isInOrder = header.sequence == subflows[index].tcp.receiveNext
-            // A later segment may come first; MP_CAPABLE is on the one behind the SYN.
-            guard isInOrder || header.options.dss == nil else { return false }
-            guard let capable = header.options.capableConfirmation(hasPayload: payloadLength > 0),
-                let key = capable.senderKey, capable.receiverKey == localKey
-            else {
-                fallBack(.noCapableConfirmation, now: now)
-                return true
-            }
-            learnRemoteKey(key)
-            // kernel-peer, 4.2: the third packet decides about checksums and the C flag.
-            usesChecksum = usesChecksum || capable.flags.contains(.checksumRequired)
-            peerDeniesInitialAddress = capable.flags.contains(.denyInitialAddress)
-            return true
+            return receiveConfirmation(header, payloadLength: payloadLength, index, now: now)
         case .join:
             guard let remoteKey,
                 case .join(.ack(let hmac))? = header.options.mptcp.first(where: {
@@ -215,10 +251,53 @@ extension Connection {
                 localKey: remoteKey, remoteKey: localKey,
                 localNonce: subflows[index].remoteNonce, remoteNonce: subflows[index].localNonce)
             guard expected.isEqualInConstantTime(to: hmac) else {
+                mib.count(.joinACKHMACFailure)
                 return refuseJoin(index, .mptcpSpecific, now: now)
             }
+            // Others may have been faster.
+            guard hasRoomForSubflow else {
+                mib.count(.joinRejected)
+                return refuseJoin(index, .administrativelyProhibited, now: now)
+            }
+            subflows[index].pendingSince = nil
+            mib.count(.joinACKReceived)
             return true
         }
+    }
+
+    private mutating func noteAnswer(_ outcome: HandshakeOutcome, now: Instant) {
+        if case .blackhole = outcome { mib.count(.blackhole) }
+        events.append(.peerAnswered(remoteEndpoint.address, outcome, at: now))
+    }
+
+    private mutating func receiveConfirmation(
+        _ header: SegmentHeader, payloadLength: Int, _ index: Int, now: Instant
+    ) -> Bool {
+        // Both keys are known in version 0: any DSS confirms them when MP_CAPABLE was lost
+        // (mptcp-behaviour, 2.2).
+        if scheme == .v0, header.options.dss != nil { return true }
+        let isInOrder = header.sequence == subflows[index].tcp.receiveNext
+        // A later segment may come first; MP_CAPABLE is on the one behind the SYN.
+        guard isInOrder || header.options.dss == nil else { return false }
+        guard
+            let capable = header.options.capableConfirmation(
+                of: scheme, hasPayload: payloadLength > 0),
+            let key = capable.senderKey, capable.receiverKey == localKey,
+            remoteKey == nil || remoteKey == key
+        else {
+            fallBack(.noCapableConfirmation, now: now)
+            return true
+        }
+        learnRemoteKey(key)
+        // kernel-peer, 4.2: the third packet decides about checksums and the C flag.
+        usesChecksum = usesChecksum || capable.flags.contains(.checksumRequired)
+        notePeerFlags(capable)
+        return true
+    }
+
+    /// The C flag (RFC 8684, 3.1); in version 0 the bit means something else.
+    private mutating func notePeerFlags(_ capable: MPCapable) {
+        peerDeniesInitialAddress = scheme == .v1 && capable.flags.contains(.denyInitialAddress)
     }
 
     private mutating func learnRemoteKey(_ key: Key) {
@@ -247,6 +326,7 @@ extension Connection {
         switch subflows[index].kind {
         case .capable:
             isEstablished = true
+            settleEarlyData(index, header, now: now)
             data.windowEnd = max(data.windowEnd, window)
             events.append(.established)
             log(
@@ -258,7 +338,10 @@ extension Connection {
             if !subflows[index].isOpener {
                 // The listener knows both keys now. Its ACK with DATA_ACK lets the opener join
                 // (kernel-peer, 4.1).
-                if !isFallback { subflows[index].tcp.requestACK() }
+                if !isFallback {
+                    mib.count(.capableACKReceived)
+                    subflows[index].tcp.requestACK()
+                }
                 confirmSubflow(index, now: now)
                 announceAddresses()
             } else if isFallback {
@@ -301,36 +384,5 @@ extension Connection {
             ("backup", .number(subflows[index].isBackup ? 1 : 0)))
         subflowBecameUsable(index, now: now)
         if subflows[index].kind == .capable { managePaths(now: now) }
-    }
-}
-
-extension TCPOptions {
-    private var capables: [MPCapable] {
-        mptcp.compactMap { if case .capable(let capable) = $0 { capable } else { nil } }
-    }
-
-    private func isUsable(_ capable: MPCapable) -> Bool {
-        // RFC 8684, 3.1: an unknown B flag or crypto algorithm makes the option void.
-        !capable.flags.contains(.extensibility) && capable.flags.rawValue & 0x1f == 0x01
-    }
-
-    /// MP_CAPABLE of a SYN that offers version 1 or later.
-    public var capableOffer: MPCapable? {
-        capables.first { $0.version >= 1 && $0.senderKey == nil && isUsable($0) }
-    }
-
-    /// MP_CAPABLE of a SYN/ACK.
-    var capableAnswer: MPCapable? {
-        capables.first {
-            $0.version == 1 && $0.senderKey != nil && $0.receiverKey == nil && isUsable($0)
-        }
-    }
-
-    /// MP_CAPABLE of the third packet, or of the first data. Linux: length 20 iff no payload.
-    func capableConfirmation(hasPayload: Bool) -> MPCapable? {
-        capables.first {
-            $0.version == 1 && $0.receiverKey != nil && isUsable($0)
-                && (hasPayload || $0.dataLength == nil)
-        }
     }
 }

@@ -4,17 +4,25 @@ public import WireFormat
 
 extension Connection {
     /// Takes a segment of a subflow (mptcp-behaviour, 5.4). `packet` is the IP packet in which
-    /// `view.payload` lies. Returns whether the host should answer with RST.
+    /// `view.payload` lies. A host without memory takes only what closes a gap: `isShortOfMemory`.
+    /// Returns whether the host should answer with RST.
     public mutating func receive(
-        _ view: SegmentView, packet: UnsafeRawBufferPointer, on id: SubflowID, now: Instant
+        _ view: SegmentView, packet: UnsafeRawBufferPointer, on id: SubflowID,
+        isShortOfMemory: Bool = false, now: Instant
     ) -> Bool {
         guard let index = index(of: id) else { return true }
+        noteUse(now: now)
         let header = view.header
+        if !view.payload.isEmpty, mustPrune(header, index, isShortOfMemory: isShortOfMemory) {
+            mib.count(.pruned)
+            return false
+        }
         let payload = UnsafeRawBufferPointer(rebasing: packet[view.payload])
         guard receiveHandshake(header, payload.count, index, now: now) else { return false }
         let hadReceivedFIN = subflows[index].tcp.hasReceivedFIN
         subflows[index].tcp.receiveWindow = receiveWindow(index)
         if header.flags.contains(.rst) { notePeerReset(header, index) }
+        coupleCongestion(index)
         let reception = subflows[index].tcp.receive(
             header, payload: payload, ecn: view.ecn, now: now)
         if reception.becameEstablished { handshakeCompleted(index, header: header, now: now) }
@@ -43,13 +51,16 @@ extension Connection {
     private mutating func receiveHandshake(
         _ header: SegmentHeader, _ payloadLength: Int, _ index: Int, now: Instant
     ) -> Bool {
+        // Most segments come later: for them the connection is not to be copied.
+        let state = subflows[index].tcp.state
+        guard state == .synSent || state == .synReceived else { return true }
         if subflows[index].tcp.isAcceptableSYNACK(header) {
             return receiveSYNACK(header, index, now: now)
         }
         if subflows[index].tcp.completesHandshake(header) {
             return receiveThirdPacket(header, payloadLength: payloadLength, index, now: now)
         }
-        if subflows[index].tcp.state == .synSent, header.flags.contains(.syn),
+        if state == .synSent, header.flags.contains(.syn),
             header.flags.isDisjoint(with: [.ack, .rst])
         {
             // mptcp-behaviour, 4.3: no simultaneous open with MPTCP.
@@ -59,9 +70,29 @@ extension Connection {
         return true
     }
 
+    /// The connection's window is open on each of its subflows: a peer could fill it on all of them
+    /// with what nobody can read yet. Beyond twice the buffer only what is next on its subflow is
+    /// taken.
+    private func mustPrune(
+        _ header: SegmentHeader, _ index: Int, isShortOfMemory: Bool
+    ) -> Bool {
+        guard subflows[index].tcp.receiveNext.precedes(header.sequence),
+            subflows[index].tcp.state.isSynchronized
+        else { return false }
+        if isShortOfMemory { return true }
+        guard subflows.count > 1, !subflows[index].tcp.receiveBuffer.outOfOrder.isEmpty
+        else { return false }
+        let queued = subflows.reduce(data.received.queuedCount) {
+            $0 + $1.tcp.receiveBuffer.queuedCount
+        }
+        return queued > 2 * data.receiveCapacity
+    }
+
     private mutating func notePeerReset(_ header: SegmentHeader, _ index: Int) {
         for option in header.options.mptcp {
-            if case .reset(let reset) = option { subflows[index].peerReset = reset }
+            guard case .reset(let reset) = option, scheme == .v1 else { continue }
+            subflows[index].peerReset = reset
+            mib.count(.resetReceived)
         }
     }
 
@@ -76,11 +107,13 @@ extension Connection {
     private mutating func noteLife(_ index: Int, now: Instant) {
         if subflows[index].suspectSince != nil {
             subflows[index].suspectSince = nil
+            mib.count(.subflowRecovered)
             log(
                 "subflow_recovered", now: now,
                 ("subflow", .number(Int(subflows[index].id.rawValue))))
         }
         subflows[index].probeDeadline = nil
+        subflows[index].pathProblem = nil
     }
 
     /// Acts on the MPTCP options. Returns `false` when the connection or the subflow ended.
@@ -147,6 +180,7 @@ extension Connection {
             drainInFallback(index, now: now)
             return true
         }
+        mib.count(.fallbackFailed)
         resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
         return false
     }
@@ -175,8 +209,14 @@ extension Connection {
             receiveAddAddress(announcement, index, now: now)
         case .removeAddress(let identifiers):
             for identifier in identifiers { removeRemoteAddress(identifier, now: now) }
-        case .priority(let isBackup, _):
-            subflows[index].isBackupForUs = isBackup
+        case .priority(let isBackup, let addressID):
+            // RFC 8684, 3.3.8: the form with an address is version 0's.
+            guard addressID == nil || scheme == .v0 else { break }
+            mib.count(.priorityReceived)
+            for other in subflows.indices
+            where addressID.map({ subflows[other].remoteAddressID == $0 }) ?? (other == index) {
+                subflows[other].isBackupForUs = isBackup
+            }
             log(
                 "priority_received", now: now,
                 ("subflow", .number(Int(subflows[index].id.rawValue))),
@@ -190,12 +230,6 @@ extension Connection {
         case .reset, .dss, .unknown: break
         }
         return true
-    }
-
-    private mutating func receiveFastClose(now: Instant) {
-        log("fastclose_received", now: now)
-        for index in subflows.indices { subflows[index].tcp.abort() }
-        finish(.reset, now: now)
     }
 
     // MARK: Data level
@@ -232,7 +266,7 @@ extension Connection {
         for range in data.reinjected.ranges where range.lowerBound < offset {
             let covered = range.clamped(to: 0..<offset)
             guard let mapping = subflows[index].lastMapping(containing: covered.lowerBound),
-                !mapping.isReinjection
+                mapping.kind != .reinjection
             else { continue }
             counters.spuriousReinjections += covered.count
         }
@@ -244,6 +278,7 @@ extension Connection {
     ) -> Bool {
         if mapping.isInfinite {
             guard mayFallBack else {
+                mib.count(.fallbackFailed)
                 resetSubflow(index, MPTCPReset(.mptcpSpecific), now: now)
                 return false
             }
@@ -271,7 +306,9 @@ extension Connection {
         dataOffset: Int, subflowOffset: Int, length: Int, wireLength: UInt16,
         subflowSequenceNumber: UInt32, checksum: UInt16?, _ index: Int, now: Instant
     ) -> Bool {
-        // RFC 8684, 3.3.1: a checksum against the agreement is an error.
+        // RFC 8684, 3.3.1: a checksum against the agreement is an error; in version 0 one that
+        // nobody asked for is not looked at.
+        let checksum = scheme == .v0 && !usesChecksum ? nil : checksum
         guard (checksum != nil) == usesChecksum, subflowOffset >= 0 else {
             resetSubflow(index, MPTCPReset(.mptcpSpecific), now: now)
             return false
@@ -283,8 +320,13 @@ extension Connection {
         do {
             let consumed = subflows[index].tcp.receiveBuffer.start
             try subflows[index].receivedMappings.learn(entry, consumed: consumed)
+            if configuration.logsDetails {
+                observeMapping(
+                    data: dataOffset, subflow: subflowOffset, length: length, index, now: now)
+            }
             return true
         } catch {
+            mib.count(.mappingNotMatching)
             resetSubflow(index, MPTCPReset(.mptcpSpecific), now: now)
             return false
         }
@@ -292,7 +334,8 @@ extension Connection {
 
     /// Moves bytes that are in order on a subflow to the connection, as far as they are mapped.
     private mutating func drain(_ index: Int, now: Instant) {
-        guard index < subflows.count, !isFallback, data.failure == nil else { return }
+        guard index < subflows.count, !isFallback, data.failure == nil, closeReason == nil
+        else { return }
         let before = data.received.end
         while true {
             let head = subflows[index].tcp.receiveBuffer.start
@@ -350,7 +393,9 @@ extension Connection {
                 let insertion = data.received.insert(
                     UnsafeRawBufferPointer(rebasing: piece[..<room]), at: offset)
                 counters.duplicateBytes += room - insertion.newBytes
+                if insertion.newBytes < room { mib.count(.duplicateData) }
             }
+            if room < piece.count { mib.count(.outOfWindow) }
             offset += piece.count
         }
         subflows[index].tcp.consume(upTo: range.upperBound)
@@ -378,7 +423,9 @@ extension Connection {
     }
 
     mutating func signalWritable() {
-        guard data.wantsWritableEvent, writableCount >= sendBufferLimit / 4 else { return }
+        guard data.wantsWritableEvent,
+            writableCount >= min(configuration.sendBuffer, unsentLimit) / 4
+        else { return }
         data.wantsWritableEvent = false
         events.append(.writable)
     }

@@ -44,7 +44,7 @@ extension Connection {
     }
 
     /// The mapping that last carried the head, and its subflow.
-    private func headCarrier() -> (mapping: Subflow.SentMapping, index: Int)? {
+    func headCarrier() -> (mapping: Subflow.SentMapping, index: Int)? {
         var latest: (mapping: Subflow.SentMapping, index: Int)?
         for index in subflows.indices {
             guard let mapping = subflows[index].lastMapping(containing: data.acknowledged) else {
@@ -115,6 +115,7 @@ extension Connection {
     private mutating func suspect(_ index: Int, now: Instant) {
         guard subflows[index].suspectSince == nil else { return }
         subflows[index].suspectSince = now
+        mib.count(.subflowStale)
         log(
             "subflow_suspect", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))))
     }

@@ -1,3 +1,4 @@
+internal import CongestionControl
 internal import DequeModule
 internal import NetworkPrimitives
 internal import TCP
@@ -9,23 +10,51 @@ extension Connection {
         guard closeReason == nil, isEstablished else { return }
         if isFallback {
             scheduleInFallback(now: now)
+            signalWritable()
             return
         }
         guard !data.reinjections.isEmpty || data.next < data.sent.end else { return }
-        let candidates = Scheduler.candidates(subflows)
+        let candidates = scheduler.candidates(subflows)
         guard !candidates.isEmpty else { return }
         adoptOrphans()
         scheduleReinjections(candidates, now: now)
         guard data.reinjections.isEmpty || data.next == data.acknowledged else { return }
+        if scheduler.kind == .redundant {
+            scheduleRedundantly(candidates, now: now)
+        } else {
+            scheduleNewData(candidates, now: now)
+        }
+        signalWritable()
+        retransmitOpportunistically(candidates, now: now)
+        armWindowProbe(now: now)
+    }
+
+    private mutating func scheduleNewData(_ candidates: [Int], now: Instant) {
         while data.next < min(data.sent.end, data.windowEnd) {
-            guard let index = Scheduler.lowestRTT(candidates, subflows) else { return }
+            let window = data.windowEnd - data.acknowledged
+            guard
+                let index = scheduler.next(candidates, subflows, window: window, now: now)
+            else { break }
             let length = min(
-                subflows[index].tcp.effectiveMSS, data.sent.end - data.next,
-                data.windowEnd - data.next)
-            map(data.next..<(data.next + length), on: index, isReinjection: false, now: now)
+                mappingLimit(index), data.sent.end - data.next, data.windowEnd - data.next)
+            map(data.next..<(data.next + length), on: index, kind: .original, now: now)
             data.next += length
         }
-        armWindowProbe(now: now)
+    }
+
+    /// Octets of the next mapping of new data: one segment, or whole segments that leave as one
+    /// super-segment. As Linux sizes its own, that is no more than a millisecond of the subflow's
+    /// rate, so that a slow link does not get them in bursts.
+    private func mappingLimit(_ index: Int) -> Int {
+        let segment = subflows[index].tcp.effectiveMSS
+        let largest = subflows[index].superSegmentLimit
+        guard largest > segment, let roundTrip = subflows[index].tcp.rtt.smoothed else {
+            return segment
+        }
+        let window = subflows[index].tcp.congestion.window
+        let millisecond = window * 1_000_000 / max(Int(roundTrip), 1_000)
+        let octets = min(largest, millisecond, subflows[index].tcp.sendAllowance)
+        return max(octets / segment * segment, segment)
     }
 
     private mutating func scheduleReinjections(_ candidates: [Int], now: Instant) {
@@ -53,14 +82,14 @@ extension Connection {
                 range.upperBound, range.lowerBound + subflows[index].tcp.effectiveMSS, known)
             let piece = range.lowerBound..<end
             data.reinjections.remove(piece)
-            map(piece, on: index, isReinjection: true, now: now)
+            map(piece, on: index, kind: .reinjection, now: now)
             carried[position].ranges.insert(piece)
         }
     }
 
     /// Cuts a mapping and gives it to a subflow.
-    private mutating func map(
-        _ range: Range<Int>, on index: Int, isReinjection: Bool, now: Instant
+    mutating func map(
+        _ range: Range<Int>, on index: Int, kind: Subflow.SentMapping.Kind, now: Instant
     ) {
         let streamOffset = subflows[index].tcp.sendBuffer.end
         let ssn = UInt32(truncatingIfNeeded: streamOffset + 1)
@@ -77,15 +106,21 @@ extension Connection {
                 checksum: checksum))
         subflows[index].append(
             Subflow.SentMapping(
-                data: range, subflowEnd: streamOffset + range.count, sentAt: now,
-                isReinjection: isReinjection))
-        if isReinjection { noteReinjection(range, index, dsn, now: now) }
+                data: range, subflowEnd: streamOffset + range.count, sentAt: now, kind: kind))
+        switch kind {
+        case .original: break
+        case .copy:
+            counters.redundantBytes += range.count
+            data.isContiguous = false
+        case .reinjection: noteReinjection(range, index, dsn, now: now)
+        }
     }
 
     private mutating func noteReinjection(
         _ range: Range<Int>, _ index: Int, _ dsn: DataSequenceNumber, now: Instant
     ) {
         counters.reinjectedBytes += range.count
+        mib.count(.retransmission)
         data.reinjected.insert(range)
         data.isContiguous = false
         log(

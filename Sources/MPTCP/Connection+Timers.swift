@@ -1,3 +1,4 @@
+internal import DequeModule
 public import NetworkPrimitives
 internal import TCP
 internal import WireFormat
@@ -11,18 +12,21 @@ extension Connection {
         }
         if closeReason == nil {
             consider(graceDeadline)
+            consider(releaseDeadline)
             consider(data.finDeadline)
             consider(data.probeDeadline)
             consider(data.failure.map { min($0.deadline, $0.nextRepeat) })
             consider(headDeadline()?.deadline)
             consider(paths.nextDeadline)
         }
-        for subflow in subflows {
-            consider(subflow.tcp.pollDeadline())
-            consider(subflow.joinDeadline)
-            consider(subflow.probeDeadline)
-            consider(subflow.unmappedDeadline)
-            if subflow.tcp.state != .timeWait { consider(subflow.closeDeadline) }
+        consider(fastClose?.deadline)
+        // By index: a subflow is too large to be copied each time.
+        for index in subflows.indices {
+            consider(subflows[index].tcp.pollDeadline())
+            consider(subflows[index].joinDeadline)
+            consider(subflows[index].probeDeadline)
+            consider(subflows[index].unmappedDeadline)
+            if subflows[index].tcp.state != .timeWait { consider(subflows[index].closeDeadline) }
         }
         return earliest == .distantFuture ? nil : earliest
     }
@@ -31,10 +35,34 @@ extension Connection {
     public mutating func handleDeadline(now: Instant) {
         for index in subflows.indices { handleSubflowDeadline(index, now: now) }
         if closeReason == nil { handleConnectionDeadline(now: now) }
+        handleFastClose(now: now)
         advanceClosing(now: now)
     }
 
+    /// How long a connection is idle before it gives memory back.
+    private static let idleTime = Duration.seconds(1)
+
+    /// The connection is not idle. The deadline is not moved each time: it looks when it comes.
+    mutating func noteUse(now: Instant) {
+        lastUse = now
+        if releaseDeadline == nil { releaseDeadline = now + Self.idleTime }
+    }
+
+    private mutating func handleIdleness(now: Instant) {
+        guard let deadline = releaseDeadline, deadline <= now else { return }
+        guard now - lastUse >= Self.idleTime else {
+            releaseDeadline = lastUse + Self.idleTime
+            return
+        }
+        releaseDeadline = nil
+        data.sent.releaseIfEmpty()
+        data.received.releaseIfEmpty()
+        for index in subflows.indices { subflows[index].releaseMemory() }
+        if events.isEmpty { events = [] }
+    }
+
     private mutating func handleConnectionDeadline(now: Instant) {
+        handleIdleness(now: now)
         if let deadline = graceDeadline, deadline <= now {
             graceDeadline = nil
             endGrace(now: now)
@@ -55,7 +83,8 @@ extension Connection {
         }
         if let deadline = data.probeDeadline, deadline <= now {
             data.probeDeadline = nil
-            if let index = Scheduler.candidates(subflows).first {
+            if let index = scheduler.candidates(subflows).first {
+                mib.count(.windowProbe)
                 subflows[index].tcp.requestProbe()
             }
         }

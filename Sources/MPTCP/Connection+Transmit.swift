@@ -13,14 +13,31 @@ public struct Transmit: Sendable {
     public var destination: IPAddress
     /// Octets of the IP packet.
     public var length: Int
+    /// What is still to be done to it; `nil` when it is complete.
+    public var offload: PacketOffload?
 
     /// A packet of this length.
-    public init(interface: InterfaceID, source: IPAddress, destination: IPAddress, length: Int) {
+    public init(
+        interface: InterfaceID, source: IPAddress, destination: IPAddress, length: Int,
+        offload: PacketOffload? = nil
+    ) {
+        self.offload = offload
         self.interface = interface
         self.source = source
         self.destination = destination
         self.length = length
     }
+}
+
+/// What whoever sends a packet is to do to it: finish the TCP checksum, and cut it if it is larger
+/// than the link takes.
+public struct PacketOffload: Hashable, Sendable {
+    /// Where the TCP header begins, in the IP packet.
+    public var transportStart: Int
+    /// Octets of the IP and the TCP header.
+    public var headerLength: Int
+    /// Payload octets of each piece; 0 when it is not to be cut.
+    public var segmentSize: Int
 }
 
 extension Connection {
@@ -36,15 +53,41 @@ extension Connection {
             var segment = polled
             decorate(&segment, index, carriesSignal: carriesSignal)
             let tuple = subflows[index].tcp.tuple
+            let offload = offload(of: segment, index)
             let length = segment.header.encodePacket(
                 source: tuple.local.address, destination: tuple.remote.address, ecn: segment.ecn,
-                payloadLength: segment.payload.count, into: buffer
-            ) { subflows[index].tcp.sendBuffer.copy(segment.payload, to: $0) }
+                deviceFinishesChecksum: offload != nil, payloadLength: segment.payload.count,
+                into: buffer
+            ) {
+                if segment.header.flags.contains(.syn) {
+                    // What the SYN carries is not the subflow's yet (RFC 8684, B).
+                    data.sent.copy(segment.payload, to: $0)
+                } else {
+                    subflows[index].tcp.sendBuffer.copy(segment.payload, to: $0)
+                }
+            }
             return Transmit(
                 interface: subflows[index].interface, source: tuple.local.address,
-                destination: tuple.remote.address, length: length)
+                destination: tuple.remote.address, length: length, offload: offload)
         }
         return nil
+    }
+
+    private func offload(of segment: OutgoingSegment, _ index: Int) -> PacketOffload? {
+        guard subflows[index].offload.finishesChecksums else { return nil }
+        let isV6 = subflows[index].tcp.tuple.local.address.isV6
+        let mss = subflows[index].tcp.effectiveMSS
+        return PacketOffload(
+            transportStart: isV6 ? IPv6Header.length : IPv4Header.minimumLength,
+            headerLength: segment.header.packetLength(isV6: isV6, payload: 0),
+            segmentSize: segment.payload.count > mss ? mss : 0)
+    }
+
+    /// Notes what the subflow's interface does for its packets.
+    mutating func learnOffload(_ index: Int) {
+        let id = subflows[index].interface
+        guard let interface = interfaces.first(where: { $0.id == id }) else { return }
+        subflows[index].offload = interface.offload
     }
 
     /// The subflow's next segment, and whether it was made for a signal or DATA_FIN alone.
@@ -52,12 +95,21 @@ extension Connection {
         _ index: Int, now: Instant
     ) -> (segment: OutgoingSegment, carriesSignal: Bool)? {
         subflows[index].tcp.receiveWindow = receiveWindow(index)
+        if fastOpen != nil { offerEarlyData(index) }
         if subflows[index].isFourthPacketPending {
             // kernel-peer, 7.2: nothing may overtake the fourth packet of a join.
             subflows[index].isFourthPacketPending = false
             if let segment = subflows[index].tcp.pollACK(now: now) { return (segment, false) }
         }
-        if let segment = subflows[index].tcp.pollSegment(now: now) { return (segment, false) }
+        if isFallback, case .fail? = subflows[index].signals.first {
+            // Linux hears MP_FAIL only before the infinite mapping, which comes with data; if it has
+            // heard none after two minutes, it resets the subflow (kernel-peer, 5).
+            if let segment = subflows[index].tcp.pollACK(now: now) { return (segment, true) }
+        }
+        let superSegment = subflows[index].superSegmentLimit
+        if let segment = subflows[index].tcp.pollSegment(now: now, superSegment: superSegment) {
+            return (segment, false)
+        }
         // What the peer cannot understand yet has to wait, or it would be polled for ever.
         guard
             subflows[index].isDataFINPending
@@ -74,9 +126,9 @@ extension Connection {
         let flags = segment.header.flags
         if flags.contains(.rst) {
             if !isFallback {
-                let options = subflows[index].resetOptions
-                segment.header.options.mptcp =
-                    options.isEmpty ? [.reset(MPTCPReset(.unspecified))] : options
+                let options = resetOptions(index)
+                segment.header.options.mptcp = options
+                if scheme == .v1 { mib.count(.resetSent) }
             }
             return
         }
@@ -91,15 +143,34 @@ extension Connection {
         }
     }
 
+    /// MP_TCPRST, and what else the subflow leaves with; version 0 knows MP_FAIL only.
+    private func resetOptions(_ index: Int) -> [MPTCPOption] {
+        let options = subflows[index].resetOptions
+        switch scheme {
+        case .v1: return options.isEmpty ? [.reset(MPTCPReset(.unspecified))] : options
+        case .v0: return options.filter { if case .fail = $0 { true } else { false } }
+        }
+    }
+
+    /// MP_CAPABLE of this version with the flags that it is sent with throughout.
+    private var capableTemplate: MPCapable {
+        var capable = MPCapable(version: scheme.version)
+        if usesChecksum { capable.flags.insert(.checksumRequired) }
+        if deniesInitialAddress { capable.flags.insert(.denyInitialAddress) }
+        return capable
+    }
+
     private mutating func decorateSYN(_ segment: inout OutgoingSegment, _ index: Int) {
         let subflow = subflows[index]
-        var capable = MPCapable()
-        if usesChecksum { capable.flags.insert(.checksumRequired) }
+        var capable = capableTemplate
         switch (subflow.kind, subflow.isOpener) {
         case (.capable, true):
             // mptcp-behaviour, 2.1 step 2: after some unanswered SYNs plain TCP is tried.
             if subflow.tcp.synTransmissions <= configuration.capableSYNs {
+                if scheme == .v0 { capable.senderKey = localKey }
                 segment.header.options.mptcp = [.capable(capable)]
+            } else if subflow.tcp.synTransmissions == configuration.capableSYNs + 1 {
+                mib.count(.capableSYNDropped)
             }
         case (.capable, false):
             capable.senderKey = localKey
@@ -129,14 +200,17 @@ extension Connection {
     /// What the opener repeats until the peer has answered: MP_CAPABLE on every segment that starts
     /// behind the SYN (mptcp-behaviour, 2.1 step 5), MP_JOIN on the third packet (4.1).
     private func handshakeOption(for segment: OutgoingSegment, _ index: Int) -> MPTCPOption? {
-        let subflow = subflows[index]
-        guard subflow.isOpener, !subflow.isFullyEstablished, let remoteKey,
-            segment.header.sequence == subflow.tcp.initialSequence + 1
+        guard subflows[index].isOpener, !subflows[index].isFullyEstablished, let remoteKey,
+            segment.header.sequence == subflows[index].tcp.firstSequence
         else { return nil }
+        let subflow = subflows[index]
         switch subflow.kind {
         case .capable:
-            var capable = MPCapable(senderKey: localKey, receiverKey: remoteKey)
-            if usesChecksum { capable.flags.insert(.checksumRequired) }
+            // RFC 6824, 3.1: in version 0 data has its DSS from the start.
+            if scheme == .v0, !segment.payload.isEmpty { return nil }
+            var capable = capableTemplate
+            capable.senderKey = localKey
+            capable.receiverKey = remoteKey
             if let mapping = segment.mapping {
                 capable.dataLength = mapping.length
                 capable.checksum = mapping.checksum

@@ -31,6 +31,12 @@ public struct Connection: Sendable {
         case subflowOpened(SubflowID, FourTuple)
         /// A subflow is gone: its tuple is free.
         case subflowClosed(SubflowID, FourTuple)
+        /// A peer answered our first SYN.
+        case peerAnswered(IPAddress, HandshakeOutcome, at: Instant)
+        /// A peer gave us a cookie for our next SYN, or (`nil`) a SYN with one went unanswered.
+        case fastOpenAnswered(IPAddress, FastOpenOffer?, at: Instant)
+        /// The first SYN held octets that can be read; the handshake goes on.
+        case acceptedEarly
         /// A milestone.
         case log(LogEvent)
     }
@@ -40,7 +46,9 @@ public struct Connection: Sendable {
     /// The configuration.
     public let configuration: ConnectionConfiguration
     /// How tokens and HMACs come about.
-    public let scheme = HandshakeScheme.v1
+    public let scheme: HandshakeScheme
+    /// Whether the connection is plain TCP from the start: it has no key.
+    public let isPlain: Bool
     /// This side's key.
     public let localKey: Key
     /// The peer's key, once known.
@@ -50,7 +58,7 @@ public struct Connection: Sendable {
     /// The peer's token, once its key is known.
     public internal(set) var remoteToken: Token?
     /// Whether the connection fell back to plain TCP (RFC 8684, 3.7).
-    public internal(set) var isFallback = false
+    public internal(set) var isFallback: Bool
     /// Whether the handshake is complete.
     public internal(set) var isEstablished = false
     /// Whether the peer has shown that it speaks MPTCP: joins are allowed (RFC 8684, 3.1).
@@ -68,6 +76,14 @@ public struct Connection: Sendable {
     var generator: SeededGenerator
     var nextSubflowID: UInt32 = 0
     var graceDeadline: Instant?
+    /// When a segment came, or the application wrote or read, for the last time.
+    var lastUse = Instant(nanoseconds: .min / 2)
+    /// When the memory of empty buffers is given back, if nothing happens until then.
+    var releaseDeadline: Instant?
+    /// What the first SYN may carry.
+    var fastOpen: FastOpenOffer?
+    /// A fast close on ACK that waits for the peer's RST (v0).
+    var fastClose: FastClose?
     /// Whether it was the peer that ended the last subflow that ended.
     var wasClosedByPeer = false
     /// Whether the last subflow that ended was a join that the peer refused.
@@ -78,8 +94,13 @@ public struct Connection: Sendable {
     /// it acknowledged our FIN.
     var peerKnowsEnd = false
     var paths = PathState()
+    var scheduler: Scheduler
+    /// What the detailed event log saw last; `nil` unless it is wanted.
+    var observation: Observation?
     /// Counters.
     public internal(set) var counters = Counters()
+    /// What the kernel's MIB would count of this connection.
+    public internal(set) var mib = MIBCounters()
 
     /// Counters of one connection, in the words of the kernel's MIB where they mean the same.
     public struct Counters: Hashable, Sendable {
@@ -87,6 +108,12 @@ public struct Connection: Sendable {
         public var reinjectedBytes = 0
         /// Octets of them whose original was acknowledged first.
         public var spuriousReinjections = 0
+        /// Octets sent again on purpose (redundant scheduler).
+        public var redundantBytes = 0
+        /// Retransmissions on a fast subflow because the connection's window was full.
+        public var opportunisticRetransmissions = 0
+        /// Windows halved because their subflow held the connection's window up.
+        public var penalties = 0
         /// Octets received twice at connection level (DuplicateData).
         public var duplicateBytes = 0
         /// Joins that this side opened and that succeeded.
@@ -100,54 +127,80 @@ public struct Connection: Sendable {
     }
 
     init(
-        isOpener: Bool, configuration: ConnectionConfiguration, localKey: Key, remote: Endpoint,
-        interfaces: [StackInterface], generator: SeededGenerator
+        isOpener: Bool, configuration: ConnectionConfiguration, identity: ConnectionIdentity?,
+        remote: Endpoint, interfaces: [StackInterface], generator: SeededGenerator
     ) {
         self.isOpener = isOpener
         self.configuration = configuration
-        self.localKey = localKey
-        localToken = scheme.token(of: localKey)
+        isPlain = identity == nil
+        isFallback = isPlain
+        scheme = identity?.scheme ?? .v1
+        localKey = identity?.key ?? Key(0)
+        localToken = identity.map { $0.scheme.token(of: $0.key) } ?? Token(0)
         self.interfaces = interfaces
         self.generator = generator
         remoteEndpoint = remote
         usesChecksum = configuration.usesChecksum
+        scheduler = Scheduler(configuration.scheduler)
         data = DataState(
-            initialDSN: scheme.initialDataSequenceNumber(of: localKey),
+            initialDSN: isPlain
+                ? DataSequenceNumber(0) : scheme.initialDataSequenceNumber(of: localKey),
             receiveBuffer: configuration.receiveBuffer)
     }
 
     // MARK: Queries
 
     /// Octets that can be read now.
-    public var readableCount: Int { data.received.readableCount }
+    public var readableCount: Int { data.readableCount }
 
     /// Octets that can be written now.
     public var writableCount: Int {
         guard closeReason == nil, !data.isFinishing else { return 0 }
-        return max(sendBufferLimit - data.sent.count, 0)
+        let unsent = data.sent.end - data.next
+        return max(min(configuration.sendBuffer - data.sent.count, unsentLimit - unsent), 0)
     }
 
-    /// Two congestion windows, as Linux sizes its send buffer: enough to keep the subflows busy,
-    /// and no more that a path must drain after the application has finished.
-    var sendBufferLimit: Int {
-        let windows = subflows.reduce(0) { $0 + $1.tcp.congestion.window }
-        return min(configuration.sendBuffer, max(2 * windows, Self.leastSendBuffer))
+    /// Bytes that may wait to be sent for the first time: about a congestion window. More would help
+    /// nobody, because the application is told as soon as they are on their way, and a path would
+    /// have to drain it after the application has finished. What the application has just written is
+    /// then still in the processor's cache when it is sent.
+    ///
+    /// What is on its way is another matter: it stays in the send buffer until the slowest path has
+    /// brought what came before it.
+    var unsentLimit: Int {
+        var windows = 0
+        for index in subflows.indices { windows += subflows[index].tcp.congestion.window }
+        return min(max(windows, Self.leastUnsent), Self.mostUnsent)
     }
 
-    private static let leastSendBuffer = 131_072
+    private static let leastUnsent = 131_072
+    private static let mostUnsent = 262_144
 
     /// Whether the peer finished and everything was read.
-    public var isAtEnd: Bool { data.isPeerFinished && data.received.readableCount == 0 }
+    public var isAtEnd: Bool { data.isPeerFinished && data.readableCount == 0 }
+
+    /// Octets that the connection keeps: to be sent, to be acknowledged, to be read, out of order.
+    public var queuedBytes: Int {
+        var count = data.sent.count + data.earlyReceived.count + data.received.queuedCount
+        for index in subflows.indices {
+            count += subflows[index].tcp.outstandingBytes
+            count += subflows[index].tcp.receiveBuffer.queuedCount
+        }
+        return count
+    }
 
     /// Whether nothing is left to do for this connection.
     public var isFinished: Bool {
-        closeReason != nil && subflows.allSatisfy { $0.tcp.state == .closed }
+        closeReason != nil && !subflows.indices.contains { subflows[$0].tcp.state != .closed }
     }
 
     /// The four-tuples of the subflows.
     public var tuples: [(SubflowID, FourTuple)] { subflows.map { ($0.id, $0.tcp.tuple) } }
 
-    func index(of id: SubflowID) -> Int? { subflows.firstIndex { $0.id == id } }
+    /// Whether the peer is to open no subflow to the address of the first one (RFC 8684, 3.1).
+    var deniesInitialAddress: Bool { configuration.deniesInitialAddress && scheme == .v1 }
+
+    func index(of id: SubflowID) -> Int? { subflows.indices.first { subflows[$0].id == id } }
 
     /// The interface that owns a local address.
     func interface(owning address: IPAddress) -> StackInterface? {
@@ -158,6 +211,7 @@ public struct Connection: Sendable {
 
     /// Takes bytes of the application; returns how many there was room for.
     public mutating func write(_ bytes: UnsafeRawBufferPointer, now: Instant) -> Int {
+        noteUse(now: now)
         let count = min(bytes.count, writableCount)
         if count < bytes.count { data.wantsWritableEvent = true }
         guard count > 0 else { return 0 }
@@ -165,10 +219,56 @@ public struct Connection: Sendable {
         return count
     }
 
+    /// Takes at most `limit` bytes that `fill` makes where they will lie; it may be given less room
+    /// and returns how many it made. Returns the same; 0 when there is no room now.
+    public mutating func write(
+        upTo limit: Int, now: Instant, fill: (UnsafeMutableRawBufferPointer) -> Int
+    ) -> Int {
+        noteUse(now: now)
+        let room = min(limit, writableCount)
+        guard room > 0 else {
+            data.wantsWritableEvent = true
+            return 0
+        }
+        return data.sent.append(upTo: room, fill: fill)
+    }
+
+    /// Gives at most `limit` received bytes to `body`, in one or two pieces that are valid during the
+    /// call; returns how many.
+    public mutating func read(
+        upTo limit: Int, now: Instant, _ body: (UnsafeRawBufferPointer) -> Void
+    ) -> Int {
+        if !data.earlyReceived.isEmpty {
+            let early = data.takeEarly(limit)
+            early.withUnsafeBytes(body)
+            data.isReadableSignalled = false
+            return early.count
+        }
+        let start = data.received.start
+        let count = min(limit, data.received.readableCount)
+        if count > 0 {
+            data.received.forEachPiece(of: start..<(start + count), body)
+            data.received.discard(upTo: start + count)
+            noteUse(now: now)
+            openWindow()
+        }
+        data.isReadableSignalled = false
+        return count
+    }
+
     /// Gives received bytes to the application.
     public mutating func read(into buffer: UnsafeMutableRawBufferPointer, now: Instant) -> Int {
+        if !data.earlyReceived.isEmpty {
+            let early = data.takeEarly(buffer.count)
+            buffer.copyBytes(from: early)
+            data.isReadableSignalled = false
+            return early.count
+        }
         let count = data.received.read(into: buffer)
-        if count > 0 { openWindow() }
+        if count > 0 {
+            noteUse(now: now)
+            openWindow()
+        }
         data.isReadableSignalled = false
         return count
     }
@@ -179,25 +279,12 @@ public struct Connection: Sendable {
         data.isFinishing = true
     }
 
-    /// Ends the connection at once: MP_FASTCLOSE on RST (RFC 8684, 3.5).
-    public mutating func abort(now: Instant) {
-        guard closeReason == nil else { return }
-        for index in subflows.indices {
-            if !isFallback, let remoteKey {
-                subflows[index].resetOptions = [
-                    .fastClose(receiverKey: remoteKey), .reset(MPTCPReset(.unspecified)),
-                ]
-            }
-            subflows[index].tcp.abort()
-        }
-        finish(.aborted, now: now)
-    }
-
     /// Asks the peer to spare the subflows of a local address, or to use them (MP_PRIO).
     public mutating func setBackup(_ isBackup: Bool, address: IPAddress, now: Instant) {
         guard !isFallback, closeReason == nil else { return }
         for index in subflows.indices where subflows[index].tcp.tuple.local.address == address {
             subflows[index].isBackupForPeer = isBackup
+            mib.count(.prioritySent)
             subflows[index].signal(.priority(isBackup: isBackup, addressID: nil))
         }
     }

@@ -19,6 +19,14 @@ public enum SwitchPolicy: String, Sendable, CaseIterable {
 public enum SchedulerKind: String, Sendable, CaseIterable {
     /// The one with the lowest smoothed RTT that has room; regular subflows before backup ones.
     case lowestRTT = "lowest-rtt"
+    /// One segment each, in turn; a subflow without room misses its turn.
+    case roundRobin = "round-robin"
+    /// Every byte on every regular subflow.
+    case redundant
+    /// The oldest usable subflow carries everything; the others stand by.
+    case backup
+    /// Lowest RTT, but a slow subflow gets nothing that would block the window for the fast one.
+    case blest
 }
 
 /// What a connection is told.
@@ -29,12 +37,19 @@ public struct ConnectionConfiguration: Sendable {
     public var policy = SwitchPolicy.backup
     /// Which subflow takes the next bytes.
     public var scheduler = SchedulerKind.lowestRTT
+    /// Whether a full connection-level window has a fast subflow send again what a slow one holds up,
+    /// and the slow one's window halved (NSDI 2012).
+    public var opportunisticRetransmission = false
     /// Octets of receive buffer, shared by all subflows.
     public var receiveBuffer = 4 * 1_048_576
     /// The most octets that the send buffer grows to.
     public var sendBuffer = 4 * 1_048_576
     /// Whether to ask for DSS checksums.
     public var usesChecksum = false
+    /// Which versions to offer and to answer.
+    public var versions = VersionPolicy.v1
+    /// Whether to tell the peer to open no subflow to the address of the first one (C flag).
+    public var deniesInitialAddress = false
     /// Whether to speak MPTCP at all.
     public var isMultipath = true
     /// How long the connection lives without a subflow (mptcp-behaviour, 8.4).
@@ -49,6 +64,11 @@ public struct ConnectionConfiguration: Sendable {
     public var ephemeralPorts: ClosedRange<UInt16> = 40_000...49_999
     /// Addresses to announce with ADD_ADDR, on the listening side.
     public var announcedAddresses: [IPAddress] = []
+    /// The port to announce with them, when it is not the connection's.
+    public var announcedPort: UInt16?
+
+    /// Whether the event log has every state, mapping and window, too (`LogEvent.detailNames`).
+    public var logsDetails = false
 
     /// The defaults.
     public init() {}
@@ -66,15 +86,38 @@ public struct StackInterface: Hashable, Sendable {
     public var mtu: Int
     /// Whether it is administratively up (`IFF_UP`).
     public var isUp: Bool
+    /// What the stack leaves to whoever sends its packets there.
+    public var offload: SendOffload
 
     /// An interface of these properties.
-    public init(id: InterfaceID, name: String, addresses: [IPAddress], mtu: Int, isUp: Bool) {
+    public init(
+        id: InterfaceID, name: String, addresses: [IPAddress], mtu: Int, isUp: Bool,
+        offload: SendOffload = .none
+    ) {
+        self.offload = offload
         self.id = id
         self.name = name
         self.addresses = addresses
         self.mtu = mtu
         self.isUp = isUp
     }
+}
+
+/// What a stack may leave to whoever sends its packets.
+public struct SendOffload: Hashable, Sendable {
+    /// Nothing: packets are complete and no larger than the MTU.
+    public static let none = SendOffload(finishesChecksums: false, largestPacket: 0)
+    /// Checksums, and cutting packets of up to 64 KiB: what a Linux packet socket does for every
+    /// interface, whatever the interface can do itself.
+    public static let full = SendOffload(finishesChecksums: true, largestPacket: 65_535)
+
+    /// TCP checksums are finished there.
+    public var finishesChecksums: Bool
+    /// Octets of the largest packet that is cut there; 0 for none.
+    public var largestPacket: Int
+
+    /// Payload octets that a super-segment may have beside the largest headers.
+    var largestPayload: Int { max(largestPacket - 100, 0) }
 }
 
 /// Why a connection is no more.

@@ -19,6 +19,8 @@ public struct ConnectionInformation: Sendable {
     public var receivedBytes: Int
     /// Counters of the connection.
     public var counters: Connection.Counters
+    /// What the kernel's MIB would count of the connection.
+    public var mib: MIBCounters
     /// The subflows, oldest first.
     public var subflows: [SubflowInformation]
 }
@@ -50,8 +52,10 @@ extension Connection {
     public var information: ConnectionInformation {
         ConnectionInformation(
             localToken: localToken, remoteToken: remoteToken, isFallback: isFallback,
-            acknowledgedBytes: data.acknowledged, writtenBytes: data.sent.end,
-            receivedBytes: data.received.end, counters: counters,
+            acknowledgedBytes: data.earlySent + data.acknowledged,
+            writtenBytes: data.earlySent + data.sent.end,
+            receivedBytes: data.earlyReceivedCount + data.received.end, counters: counters,
+            mib: mib,
             subflows: subflows.map { subflow in
                 SubflowInformation(
                     id: subflow.id, tuple: subflow.tcp.tuple, state: subflow.tcp.state,

@@ -21,6 +21,18 @@ enum FallbackCause: String, Sendable {
     /// The peer sent an infinite mapping (rule 8).
     case infiniteMapping = "infinite-mapping"
 
+    /// What the kernel counts.
+    var counter: MIBCounter? {
+        switch self {
+        case .noCapableAnswer: .capableFallbackSYNACK
+        case .simultaneousOpen: .simultaneousConnect
+        case .noCapableConfirmation: .capableFallbackACK
+        case .noDataACK, .noMapping: .dssFallback
+        case .infiniteMapping: .infiniteMappingReceived
+        case .peerFailed: nil
+        }
+    }
+
     /// Whether the peer may still believe in MPTCP: it is told by an infinite mapping.
     var isNewsForPeer: Bool {
         switch self {
@@ -66,6 +78,8 @@ extension Connection {
             // A DATA_FIN that was sent counts no more: FIN takes its place.
             if data.isFINSent { subflows[index].tcp.close(now: now) }
         }
+        if let counter = cause.counter { mib.count(counter) }
+        if cause.isNewsForPeer { mib.count(.infiniteMappingSent) }
         log("fallback", now: now, ("cause", .text(cause.rawValue)))
     }
 
@@ -102,6 +116,8 @@ extension Connection {
     /// data elsewhere; alone it is kept, and the peer is asked to fall back.
     mutating func failChecksum(_ entry: MappingTable.Entry, _ index: Int, now: Instant) {
         let dsn = data.remoteInitialDSN + 1 + entry.data
+        mib.count(.checksumError)
+        mib.count(.failSent)
         log("checksum_failed", now: now, ("dsn", .text(dsn.description)))
         guard mayFallBack else {
             subflows[index].resetOptions = [.fail(dsn)]
@@ -119,15 +135,20 @@ extension Connection {
     /// Returns `false` when the subflow ended.
     mutating func receiveFail(_ index: Int, now: Instant) -> Bool {
         guard subflows[index].tcp.state.isSynchronized else { return true }
+        mib.count(.failReceived)
         if mayFallBack {
             let answer = data.remoteInitialDSN + 1 + data.received.end
             let isAnswer = data.failure != nil
             fallBack(.peerFailed, now: now)
             drainInFallback(index, now: now)
             acknowledgeInFallback(index, now: now)
-            if !isAnswer { subflows[index].signal(.fail(answer)) }
+            if !isAnswer {
+                mib.count(.failSent)
+                subflows[index].signal(.fail(answer))
+            }
             return true
         }
+        mib.count(.fallbackFailed)
         resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
         return false
     }
@@ -148,6 +169,7 @@ extension Connection {
             let timeout = subflows[index].tcp.rtt.timeout << min(failure.repeats, 6)
             failure.nextRepeat = now + .nanoseconds(timeout)
             data.failure = failure
+            mib.count(.failSent)
             subflows[index].signal(.fail(failure.dataSequenceNumber))
         }
     }

@@ -24,11 +24,19 @@ struct Subflow: Sendable {
 
     /// A data range as it was handed to this subflow, cut once.
     struct SentMapping: Sendable {
+        enum Kind: Sendable {
+            case original
+            /// On purpose, beside the original (redundant scheduler).
+            case copy
+            /// Because the original may be lost.
+            case reinjection
+        }
+
         var data: Range<Int>
         /// Offset behind the range in the subflow's stream.
         var subflowEnd: Int
         var sentAt: Instant
-        var isReinjection: Bool
+        var kind: Kind
     }
 
     let id: SubflowID
@@ -37,6 +45,8 @@ struct Subflow: Sendable {
     let isOpener: Bool
     let interface: InterfaceID
     var tcp: TCPConnection
+    /// What the interface does for us.
+    var offload = SendOffload.none
     var localAddressID = AddressID.initial
     var remoteAddressID = AddressID.initial
     var localNonce: UInt32 = 0
@@ -51,6 +61,8 @@ struct Subflow: Sendable {
     var suspectSince: Instant?
     /// The address is given up: nothing is scheduled here any more.
     var isRetired = false
+    /// Since when a join that the peer opened waits for its HMAC.
+    var pendingSince: Instant?
     /// When an unanswered probe closes a subflow whose address the peer removed.
     var probeDeadline: Instant?
     /// When the third packet of a join goes out again.
@@ -68,12 +80,20 @@ struct Subflow: Sendable {
     /// What goes on the RST.
     var resetOptions: [MPTCPOption] = []
     private(set) var sentMappings: Deque<SentMapping> = []
+    /// How many mappings there ever were, for the detailed event log.
+    private(set) var mappingCount = 0
     private var reinjectionCount = 0
+    /// Behind the last byte that went here in order (redundant scheduler).
+    private(set) var copied = 0
+    /// When the subflow was last penalised for holding up the connection's window.
+    var lastPenalty = Instant(nanoseconds: .min / 2)
     var receivedMappings = MappingTable()
     /// When bytes that came without a mapping end the subflow (mptcp-behaviour, 18).
     var unmappedDeadline: Instant?
     /// Segments with and without text that still tell the peer of a fallback.
     var infiniteMappings = (onText: 0, onACKs: 0)
+    /// What routers last said about the path; forgotten as soon as the peer is heard again.
+    var pathProblem: ICMPError.Problem?
     /// What the peer said on its RST.
     var peerReset: MPTCPReset?
     /// Whether any DSS came in on this subflow.
@@ -85,6 +105,12 @@ struct Subflow: Sendable {
         self.isOpener = isOpener
         self.interface = interface
         self.tcp = tcp
+    }
+
+    /// Payload octets of the largest super-segment. Segments that carry the handshake still are not
+    /// joined, nor those that tell of a fallback: their options would be repeated on each piece.
+    var superSegmentLimit: Int {
+        isFullyEstablished && infiniteMappings.onText == 0 ? offload.largestPayload : 0
     }
 
     /// Whether data may be scheduled here at all; a suspect only when there is no other.
@@ -129,7 +155,7 @@ struct Subflow: Sendable {
     /// The mapping that last carried the byte at `offset`, which no DATA_ACK covers.
     func lastMapping(containing offset: Int) -> SentMapping? {
         if reinjectionCount == 0 {
-            // New data goes out in order: only the oldest mapping can hold the head.
+            // New data and copies go out in order: only the oldest mapping can hold the head.
             guard let first = sentMappings.first, first.data.lowerBound <= offset else {
                 return nil
             }
@@ -140,18 +166,35 @@ struct Subflow: Sendable {
 
     mutating func append(_ mapping: SentMapping) {
         sentMappings.append(mapping)
-        if mapping.isReinjection { reinjectionCount += 1 }
+        mappingCount += 1
+        if mapping.kind == .reinjection { reinjectionCount += 1 }
+        // A reinjection that closes up with what went before needs no copy any more.
+        if mapping.kind != .reinjection || mapping.data.lowerBound <= copied {
+            copied = max(copied, mapping.data.upperBound)
+        }
     }
 
     /// Forgets mappings that are acknowledged at connection level.
     mutating func forgetMappings(before offset: Int) {
         while let first = sentMappings.first, first.data.upperBound <= offset {
             sentMappings.removeFirst()
-            if first.isReinjection { reinjectionCount -= 1 }
+            if first.kind == .reinjection { reinjectionCount -= 1 }
         }
     }
 
+    /// Gives back the memory of everything that is empty.
+    mutating func releaseMemory() {
+        tcp.releaseMemory()
+        receivedMappings.releaseIfEmpty()
+        if sentMappings.isEmpty { sentMappings = [] }
+        if signals.isEmpty { signals = [] }
+    }
+
+    /// Queues a signal. A peer that asks for answers without end gets the latest ones.
     mutating func signal(_ option: MPTCPOption) {
+        if signals.count == Self.maximumSignals { signals.removeFirst() }
         signals.append(option)
     }
+
+    private static let maximumSignals = 32
 }

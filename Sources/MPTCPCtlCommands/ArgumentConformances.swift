@@ -13,6 +13,7 @@ extension IPAddress: ExpressibleByArgument {
 extension SwitchPolicy: ExpressibleByArgument {}
 extension SchedulerKind: ExpressibleByArgument {}
 extension ECNPolicy: ExpressibleByArgument {}
+extension VersionPolicy: ExpressibleByArgument {}
 extension CongestionControlName: ExpressibleByArgument {}
 extension WorkloadKind: ExpressibleByArgument {}
 extension Direction: ExpressibleByArgument {}

@@ -10,8 +10,10 @@ struct MPTCPCtl: ParsableCommand {
         version: CommandLineTool.version,
         subcommands: [
             HandoverCommand.self, AnalyzeCommand.self, TestbedCommand.self, ServeCommand.self,
-            ConnectCommand.self, DoctorCommand.self, GCCommand.self, RelayCommand.self,
-            ManualCommand.self,
+            ConnectCommand.self, BenchCommand.self, InteropCommand.self, SoakCommand.self,
+            DoctorCommand.self, GCCommand.self,
+            RelayCommand.self,
+            BenchEndpointCommand.self, ManualCommand.self,
         ])
 }
 

@@ -26,7 +26,14 @@ struct EndpointOptions: ParsableArguments {
     @Option(help: "Which subflow takes the next bytes. Swift stack only.")
     var scheduler: SchedulerKind?
 
-    @Option(help: "Congestion control; bbr with the kernel's stack only.")
+    @Flag(
+        help: ArgumentHelp(
+            "Let a fast subflow send again what a slow one holds up while the window is full.",
+            discussion: "The slow one's congestion window is halved. Swift stack only."))
+    var opportunisticRetransmission = false
+
+    @Option(
+        help: "Congestion control; bbr with the kernel's stack only, lia, olia, balia with ours.")
     var congestionControl: CongestionControlName?
 
     @Option(help: "Explicit congestion notification (default: accept). Swift stack only.")
@@ -37,6 +44,30 @@ struct EndpointOptions: ParsableArguments {
 
     @Flag(help: "Ask for DSS checksums. Swift stack only.")
     var checksum = false
+
+    @Option(
+        help: ArgumentHelp(
+            "MPTCP version to offer and to answer. Swift stack only.",
+            discussion: "any: version 0 for peers that answered version 1 with plain TCP."))
+    var mptcpVersion = VersionPolicy.v1
+
+    @Flag(name: .customLong("plain-tcp"), help: "Speak plain TCP: the control of an experiment.")
+    var plainTCP = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Write every event in detail to this file, - for standard output.",
+            discussion: """
+                JSON lines as described in mptcpctl-events(5): states, mappings, reinjections, \
+                windows, recoveries. Swift stack only; the kernel does not tell.
+                """, valueName: "file"))
+    var events: String?
+
+    @Flag(help: "Print a table of each connection and its subflows at its end.")
+    var stats = false
+
+    @Option(help: "With --stats: print it every so often, too.")
+    var statsInterval: DurationArgument?
 
     @Option(help: "Seed of keys, sequence numbers and ports; random if not given.")
     var seed: UInt64?
@@ -51,19 +82,34 @@ struct EndpointOptions: ParsableArguments {
         help: ArgumentHelp(
             "Take commands from standard input, one JSON object a line; its end is a stop.",
             discussion: """
-                {"command":"stop"}, {"command":"give-up-address","address":"10.0.1.2"}, \
+                {"command":"stop"}, {"command":"abort"}, {"command":"give-up-address","address":"10.0.1.2"}, \
                 {"command":"set-backup","address":"10.0.1.2","backup":true}
                 """))
     var control = false
 
     mutating func validate() throws {
+        if let statsInterval, statsInterval.value <= .zero {
+            throw ValidationError("--stats-interval is longer than nothing")
+        }
         if port == 0 { throw ValidationError("a port lies between 1 and 65535") }
         switch stack {
         case .swift:
             if congestionControl == .bbr {
-                throw ValidationError("our stack has cubic and reno; bbr is the kernel's")
+                throw ValidationError("bbr is the kernel's")
             }
         case .kernel:
+            if congestionControl?.isCoupled == true {
+                throw ValidationError("the kernel couples no subflows; lia, olia, balia are ours")
+            }
+            if mptcpVersion != .v1 {
+                throw ValidationError("--mptcp-version is for --stack swift")
+            }
+            if opportunisticRetransmission {
+                throw ValidationError("--opportunistic-retransmission is for --stack swift")
+            }
+            if events != nil {
+                throw ValidationError("--events is for --stack swift; the kernel does not tell")
+            }
             if !interfaces.isEmpty { throw ValidationError("--interface is for --stack swift") }
             if ecn != nil {
                 throw ValidationError(
@@ -86,6 +132,7 @@ struct EndpointOptions: ParsableArguments {
         var configuration = StackDriver.Configuration(seed: seed ?? RandomBytes.next())
         if !interfaces.isEmpty { configuration.interfaces = interfaces }
         if let scheduler { configuration.stack.connection.scheduler = scheduler }
+        configuration.stack.connection.opportunisticRetransmission = opportunisticRetransmission
         if let name = congestionControl,
             let kind = CongestionControlKind(rawValue: name.rawValue)
         {
@@ -94,6 +141,9 @@ struct EndpointOptions: ParsableArguments {
         if let ecn { configuration.stack.connection.tcp.ecn = ecn }
         configuration.stack.connection.tcp.isPaced = pacing
         configuration.stack.connection.usesChecksum = checksum
+        configuration.stack.connection.versions = mptcpVersion
+        configuration.stack.connection.isMultipath = !plainTCP
+        configuration.stack.connection.logsDetails = events != nil
         return configuration
     }
 }

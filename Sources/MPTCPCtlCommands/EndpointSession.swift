@@ -14,7 +14,13 @@ struct EndpointSession {
     init(_ options: EndpointOptions) throws(CommandFailure) {
         self.options = options
         control = try EndpointControl(readsInput: options.control)
-        printer = EventPrinter(options.format, start: MonotonicClock.now())
+        do {
+            printer = try EventPrinter(
+                options.format, start: MonotonicClock.now(), details: options.events,
+                showsStatistics: options.stats)
+        } catch {
+            throw .usage("--events: \(error)")
+        }
         ProgramMemory.populate()
     }
 
@@ -33,6 +39,7 @@ struct EndpointSession {
         }
         defer { driver.close() }
         let runner = StackWorkloadRunner(driver) { printer.print($0) }
+        runner.statisticsInterval = options.statsInterval?.value
         let outcomes: [StackWorkloadOutcome]
         do throws(StackDriverError) {
             try start(runner)
@@ -69,12 +76,14 @@ struct EndpointSession {
         }
         var socketOptions = KernelSocketOptions()
         socketOptions.congestionControl = options.congestionControl?.rawValue
+        socketOptions.usesMPTCP = !options.plainTCP
         let outcomes: [KernelWorkloadOutcome]
         do throws(SystemError) {
             let runner = try KernelWorkloadRunner { printer.print($0) }
+            runner.statisticsInterval = options.statsInterval?.value
             try start(runner, socketOptions)
             outcomes = try runner.run(
-                until: control.descriptor, isStop: takeKernelCommands, connections: limit,
+                until: control.descriptor, commands: takeKernelCommands, connections: limit,
                 timeout: options.timeout?.value)
         } catch {
             throw Self.failure(error, port: options.port)
@@ -82,13 +91,13 @@ struct EndpointSession {
         try judge(outcomes.map(\.summary))
     }
 
-    /// Tells the kernel's path manager what the commands say; whether one is a stop.
-    private func takeKernelCommands() -> Bool {
-        var isStop = false
-        for command in control.take() {
+    /// Tells the kernel's path manager what the commands say, and returns them.
+    private func takeKernelCommands() -> [EndpointCommand] {
+        let commands = control.take()
+        for command in commands {
             do throws(SystemError) {
                 switch command {
-                case .stop: isStop = true
+                case .stop, .abort: continue
                 case .giveUpAddress(let address): try KernelPathManager().giveUp(address)
                 case .setBackup(let address, let isBackup):
                     let manager = try KernelPathManager()
@@ -103,7 +112,7 @@ struct EndpointSession {
                 Terminal.error(error.description)
             }
         }
-        return isStop
+        return commands
     }
 
     private static func failure(_ error: SystemError, port: UInt16) -> CommandFailure {

@@ -1,20 +1,43 @@
+internal import LinuxSystem
+internal import MPTCP
 internal import NetworkPrimitives
+internal import Reporting
 internal import Scenario
 
-/// Prints events as they come.
-struct EventPrinter {
-    let format: OutputFormat
+/// Prints what an endpoint reports: milestones on standard output, for people or one JSON object a
+/// line; every event in detail into a file, if one is named.
+final class EventPrinter {
+    private let format: OutputFormat
+    private let showsDetails: Bool
+    private let showsStatistics: Bool
     private let start: Instant
+    private let file: EventFile?
 
-    init(_ format: OutputFormat, start: Instant) {
+    /// - Parameters:
+    ///   - details: The file for every event; `-` is standard output.
+    ///   - showsStatistics: Whether what is known of a connection is printed as a table.
+    init(
+        _ format: OutputFormat, start: Instant, details: String? = nil,
+        showsStatistics: Bool = false
+    ) throws(SystemError) {
         self.format = format
         self.start = start
+        self.showsStatistics = showsStatistics
+        showsDetails = details == "-"
+        if let details, details != "-" { file = try EventFile(details) } else { file = nil }
     }
 
     func print(_ event: EventRecord) {
+        file?.append(event.line)
+        if !showsDetails, LogEvent.detailNames.contains(event.name) { return }
         switch format {
         case .json: Terminal.output(event.line)
-        case .text: Terminal.output(text(of: event))
+        case .text:
+            if showsStatistics, let table = StatisticsRenderer.text(event, since: start) {
+                Terminal.output(table)
+            } else {
+                Terminal.output(text(of: event))
+            }
         }
     }
 
@@ -32,5 +55,31 @@ struct EventPrinter {
         }
         return "\(indent)\(time)  \(event.source)  \(event.name)"
             + (fields.isEmpty ? "" : "  " + fields.joined(separator: ", "))
+    }
+}
+
+/// A file of lines, written in large pieces: details come several for each packet.
+private final class EventFile {
+    private let descriptor: OwnedDescriptor
+    private var pending: [UInt8] = []
+
+    private static let pieceSize = 65_536
+
+    init(_ path: String) throws(SystemError) {
+        descriptor = try TextFile.create(path)
+    }
+
+    deinit { flush() }
+
+    func append(_ line: String) {
+        pending += line.utf8
+        pending.append(UInt8(ascii: "\n"))
+        if pending.count >= Self.pieceSize { flush() }
+    }
+
+    private func flush() {
+        // A full disk is no reason to end a connection.
+        try? descriptor.write(pending)
+        pending.removeAll(keepingCapacity: true)
     }
 }

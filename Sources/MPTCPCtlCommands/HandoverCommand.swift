@@ -88,6 +88,7 @@ struct HandoverCommand: ParsableCommand {
         how.apply(to: &scenario)
         scenario.captures = output.captures
         scenario.requestedSnapLength = output.snaplen
+        scenario.logsDetails = output.events
         do {
             try scenario.validate()
         } catch {
@@ -216,6 +217,10 @@ struct HandoverOutputOptions: ParsableArguments {
             "NAME.STATISTIC OP NUMBER, e.g. 'outage_ms.p95<150' or 'failed==0'; may repeat.",
             valueName: "expression"))
     var assertions: [String] = []
+
+    @Flag(
+        help: "Have our stacks log every state, mapping and window into events.jsonl, too.")
+    var events = false
 
     @Flag(help: "Print the plan with the equivalent ip and tc commands; touch nothing.")
     var dryRun = false

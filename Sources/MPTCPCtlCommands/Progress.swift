@@ -22,7 +22,8 @@ final class Progress {
         }
     }
 
-    private func report(_ text: String) {
+    /// Tells what is being done.
+    func report(_ text: String) {
         if isQuiet { return }
         if isTerminal {
             Terminal.rawError("\r\u{1b}[K\(text)", isTerminated: false)

@@ -9,7 +9,7 @@ struct DurationArgument: ExpressibleByArgument, Hashable {
 
     init?(argument: String) {
         let units: [(String, Double)] = [
-            ("ms", 1e6), ("us", 1e3), ("ns", 1), ("min", 60e9), ("s", 1e9),
+            ("ms", 1e6), ("us", 1e3), ("ns", 1), ("min", 60e9), ("m", 60e9), ("s", 1e9),
         ]
         for (unit, nanoseconds) in units where argument.hasSuffix(unit) {
             guard let number = Double(argument.dropLast(unit.count)), number >= 0,

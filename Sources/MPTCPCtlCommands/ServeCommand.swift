@@ -62,7 +62,7 @@ struct ServeCommand: ParsableCommand {
                 runner.listen()
             }
         case .kernel:
-            let local = Endpoint(address ?? .v4(0), endpoint.port)
+            let local = Endpoint(address ?? KernelSetting.anyAddress, endpoint.port)
             try session.runKernel(connections: connections) { runner, options throws(SystemError) in
                 try runner.listen(on: local, options: options)
             }

@@ -64,7 +64,8 @@ struct TestbedUp: ParsableCommand {
             Terminal.output(
                 "testbed '\(keeper.label)' is up (\(keeper.emulation.rawValue), kept by process "
                     + "\(keeper.process.processID))\n"
-                    + "try: mptcpctl testbed exec client ping -c 3 \(topology.server.address)")
+                    + "try: mptcpctl testbed exec client ping -c 3 "
+                    + "\(topology.serverAddress(path: 0))")
         } catch let error as TestbedError {
             throw CommandFailure.environment("\(error)")
         }

@@ -49,9 +49,11 @@ struct TestbedShow: ParsableCommand {
             }
         }
         let server = topology.server
-        lines.append(
-            "  server \(server.interface) \(server.address)/\(server.prefixLength) -- router "
-                + "\(server.routerInterface) \(server.routerAddress), MTU \(server.mtu)")
+        for subnet in server.subnets {
+            lines.append(
+                "  server \(server.interface) \(subnet.address)/\(subnet.prefixLength) -- router "
+                    + "\(server.routerInterface) \(subnet.routerAddress), MTU \(server.mtu)")
+        }
         guard let keeper else { return (lines + ["down"]).joined(separator: "\n") }
         lines.append(
             "up: \(keeper.emulation.rawValue), kept by process \(keeper.process.processID)")
@@ -66,12 +68,19 @@ struct TestbedShow: ParsableCommand {
         .members([
             "name": .string(topology.name), "description": .string(topology.description),
             "paths": .array(topology.paths.map(\.json)),
-            "server": .members([
-                "interface": .string(topology.server.interface),
-                "address": .string(topology.server.address.description),
-                "router": .string(topology.server.routerAddress.description),
-            ]), "up": keeper?.json ?? .null,
+            "server": topology.server.json, "up": keeper?.json ?? .null,
             "differences": .array(problems.map { .string($0) }),
+        ])
+    }
+}
+
+extension ServerLink {
+    fileprivate var json: JSONValue {
+        .members([
+            "interface": .string(interface), "address": .string(address.description),
+            "router": .string(routerAddress.description),
+            "second_address": second.map { .string($0.address.description) } ?? .null,
+            "second_router": second.map { .string($0.routerAddress.description) } ?? .null,
         ])
     }
 }

@@ -107,11 +107,26 @@ package enum Offload: Hashable, Sendable {
     case none
     /// What the frame came in with: a relay must pass it on, or unfinished checksums reach the peer.
     case asReceived(VirtualHeader)
+    /// To finish the checksum of a TCP segment, in whose field the sum of the pseudo-header stands,
+    /// and, where `segmentSize` is not 0, to cut it in pieces of so much payload. Offsets count from
+    /// the start of the frame.
+    case tcp(isV6: Bool, transportStart: Int, headerLength: Int, segmentSize: Int)
 
     var header: VirtualHeader {
         switch self {
-        case .none: VirtualHeader()
-        case .asReceived(let header): header
+        case .none: return VirtualHeader()
+        case .asReceived(let header): return header
+        case .tcp(let isV6, let transportStart, let headerLength, let segmentSize):
+            var header = VirtualHeader()
+            header.flags = 1
+            header.checksumStart = UInt16(transportStart)
+            header.checksumOffset = 16
+            header.headerLength = UInt16(headerLength)
+            if segmentSize > 0 {
+                header.segmentationType = isV6 ? 4 : 1
+                header.segmentSize = UInt16(segmentSize)
+            }
+            return header
         }
     }
 }

@@ -17,6 +17,8 @@ package final class PacketSocketDevice: PacketDevice {
         package var slotSize: Int
         /// Frames per batch, 1...1024.
         package var batchSize: Int
+        /// Frames that may be queued to be sent; `nil` for as many as there are in a batch.
+        package var queueSize: Int?
         /// The kernel's receive buffer in octets.
         package var receiveBuffer: Int
         /// Whether frames tell when they came.
@@ -26,12 +28,13 @@ package final class PacketSocketDevice: PacketDevice {
         package static let superPacketSlot = 65_664
 
         package init(
-            filter: PacketFilter, slotSize: Int = 2048, batchSize: Int = 64,
+            filter: PacketFilter, slotSize: Int = 2048, batchSize: Int = 64, queueSize: Int? = nil,
             receiveBuffer: Int = 8 << 20, timestamps: Bool = false
         ) {
             self.filter = filter
             self.slotSize = slotSize
             self.batchSize = batchSize
+            self.queueSize = queueSize
             self.receiveBuffer = receiveBuffer
             self.timestamps = timestamps
         }
@@ -53,9 +56,14 @@ package final class PacketSocketDevice: PacketDevice {
     /// The queue is a ring: `queuedCount` slots from `queueHead` on.
     private var queueHead = 0
     private var queuedCount = 0
+    private let queueSize: Int
+    private var queuedOctets = 0
     private var counters = DeviceStatistics()
 
     private static let header = Int(CLINUX_VNET_HEADER)
+    /// More than that is not queued: it should still be in the processor's cache when the kernel
+    /// copies it.
+    private static let mostQueuedOctets = 262_144
 
     /// Opens a device on the interface `name` of `namespace`, or of the calling thread's.
     package init(
@@ -89,11 +97,12 @@ package final class PacketSocketDevice: PacketDevice {
         hardwareAddress = opened.address
         self.name = name
         batchSize = min(max(configuration.batchSize, 1), 1024)
+        queueSize = min(max(configuration.queueSize ?? configuration.batchSize, 1), 1024)
         slotSize = (max(configuration.slotSize, 128) + 63) & ~63
         guard let received = clinux_ring_create(Int32(batchSize), slotSize) else {
             throw .system(SystemError("receive slots", code: ENOMEM))
         }
-        guard let queued = clinux_ring_create(Int32(batchSize), slotSize) else {
+        guard let queued = clinux_ring_create(Int32(queueSize), slotSize) else {
             clinux_ring_destroy(received)
             throw .system(SystemError("transmit slots", code: ENOMEM))
         }
@@ -161,13 +170,13 @@ package final class PacketSocketDevice: PacketDevice {
             wallClockArrival: clinux_ring_arrival(received, slot))
     }
 
-    private var tail: Int { (queueHead + queuedCount) % batchSize }
+    private var tail: Int { (queueHead + queuedCount) % queueSize }
 
     package func reserve() -> UnsafeMutableRawBufferPointer? {
-        if queuedCount == batchSize {
+        if queuedCount == queueSize || queuedOctets >= Self.mostQueuedOctets {
             // An error here comes again, to `flush`, which the driver calls anyway.
             _ = try? flush()
-            if queuedCount == batchSize { return nil }
+            if queuedCount == queueSize { return nil }
         }
         guard let base = clinux_ring_slot(queued, Int32(tail)) else { return nil }
         return UnsafeMutableRawBufferPointer(
@@ -176,7 +185,7 @@ package final class PacketSocketDevice: PacketDevice {
 
     package func commit(length: Int, offload: Offload = .none) {
         precondition(
-            queuedCount < batchSize && length <= slotSize - Self.header,
+            queuedCount < queueSize && length <= slotSize - Self.header,
             "commit without reserve, or longer than the slot")
         let slot = Int32(tail)
         if let base = clinux_ring_slot(queued, slot) {
@@ -185,11 +194,12 @@ package final class PacketSocketDevice: PacketDevice {
         }
         clinux_ring_set_length(queued, slot, UInt32(length + Self.header))
         queuedCount += 1
+        queuedOctets += length
     }
 
     package func flush() throws(DeviceError) -> FlushResult {
         while queuedCount > 0 {
-            let piece = min(queuedCount, batchSize - queueHead)
+            let piece = min(queuedCount, queueSize - queueHead)
             let sent = clinux_ring_send(
                 queued, socket.rawValue, Int32(queueHead), Int32(piece))
             if sent > 0 {
@@ -214,8 +224,12 @@ package final class PacketSocketDevice: PacketDevice {
     }
 
     private func advance(_ count: Int) {
-        queueHead = (queueHead + count) % batchSize
+        queueHead = (queueHead + count) % queueSize
         queuedCount -= count
+        guard queuedCount == 0 else { return }
+        // The first slots again: they are in the cache.
+        queueHead = 0
+        queuedOctets = 0
     }
 
     package var statistics: DeviceStatistics {

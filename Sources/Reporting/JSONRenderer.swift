@@ -61,7 +61,8 @@ package enum JSONRenderer {
         ])
     }
 
-    private static func environment(_ environment: RunEnvironment) -> JSONValue {
+    /// The machine and the program.
+    static func environment(_ environment: RunEnvironment) -> JSONValue {
         .object(
             [
                 .init("kernel", .string(environment.kernel)),

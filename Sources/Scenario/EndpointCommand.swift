@@ -5,6 +5,8 @@ package import NetworkPrimitives
 package enum EndpointCommand: Hashable, Sendable {
     /// End the workload in order.
     case stop
+    /// End the connections at once: MP_FASTCLOSE.
+    case abort
     /// Use an address no longer, although its path may still work.
     case giveUpAddress(IPAddress)
     /// Have the peer spare the subflows of an address, or use them again.
@@ -14,6 +16,7 @@ package enum EndpointCommand: Hashable, Sendable {
     package var members: [JSONValue.Member] {
         switch self {
         case .stop: [.init("command", "stop")]
+        case .abort: [.init("command", "abort")]
         case .giveUpAddress(let address):
             [
                 .init("command", "give-up-address"),
@@ -33,6 +36,7 @@ package enum EndpointCommand: Hashable, Sendable {
         let address = value["address"]?.asString.flatMap { IPAddress($0) }
         switch (value["command"]?.asString, address) {
         case ("stop", _): self = .stop
+        case ("abort", _): self = .abort
         case ("give-up-address", let address?): self = .giveUpAddress(address)
         case ("set-backup", let address?):
             guard let isBackup = value["backup"]?.asBool else { return nil }

@@ -12,10 +12,13 @@ package struct NewPath: Hashable, Sendable {
         package var delay: Duration
         /// `nil` is infinitely fast.
         package var rate: BitRate?
+        /// Whether it carries IPv6, whose header is longer.
+        package var isV6: Bool
 
-        package init(delay: Duration, rate: BitRate?) {
+        package init(delay: Duration, rate: BitRate?, isV6: Bool = false) {
             self.delay = delay
             self.rate = rate
+            self.isV6 = isV6
         }
     }
 
@@ -34,6 +37,8 @@ package struct NewPath: Hashable, Sendable {
 package struct HandoverLimits: Hashable, Sendable {
     /// Ethernet 14, IPv4 20, TCP 20, timestamps 12, DSS with 8-octet DSN and DATA_ACK 28.
     package static let frameOverhead = 94
+    /// What an IPv6 header has beyond an IPv4 one.
+    package static let extraV6 = 20
     /// The largest Ethernet frame.
     package static let fullFrame = 1_514
 
@@ -132,8 +137,9 @@ package struct HandoverLimits: Hashable, Sendable {
     private static func serialisation(octets: Int?, on way: NewPath.Way) -> Duration {
         guard let rate = way.rate else { return .zero }
         guard let octets else { return rate.serialisation(bytes: fullFrame) }
-        let perFrame = fullFrame - frameOverhead
+        let overhead = frameOverhead + (way.isV6 ? extraV6 : 0)
+        let perFrame = fullFrame - overhead
         let frames = max((octets + perFrame - 1) / perFrame, octets > 0 ? 1 : 0)
-        return rate.serialisation(bytes: octets + frames * frameOverhead)
+        return rate.serialisation(bytes: octets + frames * overhead)
     }
 }

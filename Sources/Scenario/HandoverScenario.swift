@@ -60,14 +60,25 @@ package enum PathPolicy: String, Hashable, Sendable, CaseIterable {
 /// The names of the stack's schedulers.
 package enum SchedulerName: String, Hashable, Sendable, CaseIterable {
     case lowestRTT = "lowest-rtt"
+    case roundRobin = "round-robin"
+    case redundant
+    case backup
+    case blest
 }
 
 /// Congestion control of both ends.
 package enum CongestionControlName: String, Hashable, Sendable, CaseIterable {
     case cubic
     case reno
+    /// The coupled ones: our stack only.
+    case lia
+    case olia
+    case balia
     /// Kernel endpoints only.
     case bbr
+
+    /// Whether the algorithm couples the subflows of a connection.
+    package var isCoupled: Bool { self == .lia || self == .olia || self == .balia }
 }
 
 /// Which captures are kept.
@@ -118,6 +129,8 @@ package struct HandoverScenario: Hashable, Sendable {
     package var captures = CaptureChoice.all
     /// `--snaplen`; `nil` is the default of the workload.
     package var requestedSnapLength: Int?
+    /// Whether our stacks log every state, mapping and window into `events.jsonl`.
+    package var logsDetails = false
     package var kernelPathManagement = KernelPathManagement.asIs
 
     package init() {}
@@ -260,6 +273,13 @@ extension HandoverScenario {
         if congestionControl == .bbr, client != .kernel || server != .kernel {
             result.append(
                 .init("--congestion-control", "'bbr' needs --client kernel and --server kernel"))
+        }
+        if congestionControl.isCoupled, hasKernel {
+            result.append(
+                .init(
+                    "--congestion-control",
+                    "the kernel couples no subflows: '\(congestionControl.rawValue)' needs "
+                        + "--client swift and --server swift"))
         }
         if kernelPathManagement != .asIs, !hasKernel {
             result.append(.init("--kernel-pm", "neither --client nor --server is the kernel"))

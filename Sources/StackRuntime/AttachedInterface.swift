@@ -14,12 +14,15 @@ final class AttachedInterface {
     var addresses: [InterfaceAddress] = []
     /// Where frames enter and leave; `nil` for an interface that only has addresses.
     var device: (any PacketDevice)?
+    /// What the device does for the stack's packets.
+    let offload: SendOffload
     /// The kernel takes no more now: what is queued waits until it does.
     var isBlocked = false
     /// Whether frames are queued that nobody has flushed.
     var isDirty = false
 
-    init(_ link: LinkInformation, device: (any PacketDevice)?) {
+    init(_ link: LinkInformation, device: (any PacketDevice)?, offload: SendOffload) {
+        self.offload = offload
         id = link.id
         isLoopback = link.name == "lo"
         hardwareAddress = MACAddress(bytes: link.hardwareAddress) ?? MACAddress(rawValue: 0)
@@ -41,7 +44,7 @@ final class AttachedInterface {
         let usable = addresses.filter { !$0.isTentative && isUsable($0.address) }
         return StackInterface(
             id: id, name: link.name, addresses: usable.map(\.address), mtu: link.mtu,
-            isUp: link.isUp)
+            isUp: link.isUp, offload: offload)
     }
 
     private func isUsable(_ address: IPAddress) -> Bool {

@@ -17,8 +17,10 @@ extension StackCounters {
             .init("malformed", count: malformed),
             .init("checksum_errors", count: checksumErrors),
             .init("resets_sent", count: resetsSent),
-            .init("joins_without_token", count: joinsWithoutToken),
             .init("dropped_syns", count: droppedSYNs),
+            .init("path_errors", count: pathErrors),
+            .init("out_of_window_errors", count: outOfWindowErrors),
+            .init("lowered_mtus", count: loweredMTUs),
         ]
     }
 }
@@ -49,8 +51,16 @@ extension ConnectionInformation {
             .init("joins_opened", count: counters.joinsOpened),
             .init("joins_accepted", count: counters.joinsAccepted),
             .init("joins_failed", count: counters.joinsFailed),
+            .init("mib", mib.object),
             .init("subflows", .array(subflows.map(\.object))),
         ]
+    }
+}
+
+extension MIBCounters {
+    /// What is not zero, under the names of `nstat`.
+    var object: JSONValue {
+        .object(nonZero.map { .init("MPTcpExt" + $0.name, count: $0.count) })
     }
 }
 

@@ -19,6 +19,8 @@ final class StackConnection {
     private(set) var local: Endpoint?
     private(set) var endpoint: WorkloadEndpoint
     private(set) var state: State
+    /// The deadline that stands in the runner's table.
+    var scheduled: Instant?
     /// What the stack last said about it: afterwards it knows nothing any more.
     private(set) var information: ConnectionInformation?
     private var isReadFinished = false
@@ -76,12 +78,12 @@ final class StackConnection {
     /// Something can be read or written, or `nextDeadline` has come. Returns whether more is to be
     /// done at once: other connections have their turn first.
     func service(
-        _ stack: HostStack, buffer: UnsafeMutableRawBufferPointer, now: Instant
+        _ stack: HostStack, now: Instant
     ) -> Bool {
         guard state == .established else { return false }
-        var goesOn = read(stack, buffer, now: now)
+        var goesOn = read(stack, now: now)
         endpoint.handleDeadline(now: now)
-        if write(stack, buffer, now: now) { goesOn = true }
+        if write(stack, now: now) { goesOn = true }
         if endpoint.mustAbort {
             learn(stack)
             stack.abort(handle, now: now)
@@ -131,15 +133,9 @@ final class StackConnection {
         return fields
     }
 
-    private func read(
-        _ stack: HostStack, _ buffer: UnsafeMutableRawBufferPointer, now: Instant
-    ) -> Bool {
-        var taken = 0
-        while taken < Self.quantum {
-            let count = stack.read(from: handle, into: buffer, now: now)
-            if count == 0 { break }
-            taken += count
-            endpoint.received(UnsafeRawBufferPointer(rebasing: buffer[..<count]), now: now)
+    private func read(_ stack: HostStack, now: Instant) -> Bool {
+        let taken = stack.read(from: handle, upTo: Self.quantum, now: now) {
+            endpoint.received($0, now: now)
         }
         if !isReadFinished, stack.isAtEnd(handle) {
             isReadFinished = true
@@ -148,20 +144,17 @@ final class StackConnection {
         return taken >= Self.quantum
     }
 
-    private func write(
-        _ stack: HostStack, _ buffer: UnsafeMutableRawBufferPointer, now: Instant
-    ) -> Bool {
+    private func write(_ stack: HostStack, now: Instant) -> Bool {
         var given = 0
-        let room = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(Self.writeSize))
         while endpoint.wantsToWrite {
             if given >= Self.quantum { return true }
-            let count = endpoint.nextWrite(into: room)
-            let written = stack.write(
-                UnsafeRawBufferPointer(rebasing: room[..<count]), to: handle, now: now)
+            let written = stack.write(to: handle, upTo: Self.writeSize, now: now) {
+                endpoint.nextWrite(into: $0)
+            }
+            // The stack tells when there is room again.
+            if written == 0 { return false }
             endpoint.didWrite(written)
             given += written
-            // The stack tells when there is room again.
-            if written < count { return false }
         }
         if endpoint.wantsToFinishWriting {
             stack.finishWriting(handle, now: now)

@@ -64,7 +64,10 @@ extension StackDriver {
     private func insert(_ link: LinkInformation) throws(StackDriverError) {
         let isWanted = isWanted(link)
         guard isWanted || link.name == "lo" else { return }
-        let interface = AttachedInterface(link, device: isWanted ? try open(link) : nil)
+        // Middleware looks at packets, or damages them: it gets them as they will be on the link.
+        let interface = AttachedInterface(
+            link, device: isWanted ? try open(link) : nil,
+            offload: isWanted && configuration.middleware == nil ? .full : .none)
         if let device = interface.device {
             do {
                 try poll.add(device.descriptor, token: Self.token(of: link.id))
@@ -75,13 +78,18 @@ extension StackDriver {
         interfaces.insert(interface)
     }
 
+    /// Super-packets of one batch should still be in the processor's cache when they are read.
+    private static let batchSize = 8
+    private static let queueSize = 64
+
     private func open(_ link: LinkInformation) throws(StackDriverError) -> any PacketDevice {
         do throws(DeviceError) {
             let device = try PacketSocketDevice(
                 link.name,
                 .init(
                     filter: .tcpDestinations(reservation.ports),
-                    slotSize: PacketSocketDevice.Configuration.superPacketSlot))
+                    slotSize: PacketSocketDevice.Configuration.superPacketSlot,
+                    batchSize: Self.batchSize, queueSize: Self.queueSize))
             return configuration.middleware?(device, link.name) ?? device
         } catch {
             if case .system(let error) = error, error.isPermission { throw .notPermitted }
@@ -164,6 +172,7 @@ extension StackDriver {
     /// The interface is no more. When one of the same name comes back it has another number.
     func drop(_ interface: AttachedInterface, _ now: Instant) {
         if let device = interface.device { poll.remove(device.descriptor) }
+        if latest === interface { latest = nil }
         interfaces.remove(interface.id)
         hops.forget()
         stack.removeInterface(interface.id, now: now)

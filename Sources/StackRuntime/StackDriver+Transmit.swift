@@ -9,6 +9,7 @@ internal import WireFormat
 /// A packet for which there was no route or no neighbour yet.
 struct HeldPacket {
     var bytes: [UInt8]
+    var offload: Offload
     var flow: NextHopTable.Flow
     var since: Instant
 }
@@ -21,25 +22,41 @@ extension StackDriver {
     /// Sends everything that the stack has to send, and what waited for a way.
     package func transmit(now: Instant) {
         if !held.isEmpty { sendHeld(now: now) }
-        while let transmit = stack.pollTransmit(now: now, into: scratch) {
-            let packet = UnsafeRawBufferPointer(rebasing: scratch[..<transmit.length])
+        while true {
+            // The stack writes straight into the queue of the device where the packet will
+            // probably leave.
+            let slot = latest?.device?.reserve()
+            let room = slot.map { UnsafeMutableRawBufferPointer(rebasing: $0[Self.frameHeader...]) }
+            guard let transmit = stack.pollTransmit(now: now, into: room ?? scratch) else { break }
             let flow = NextHopTable.Flow(
                 source: transmit.source, destination: transmit.destination,
                 interface: transmit.interface)
-            if !send(packet, flow, now: now) { hold(packet, flow, now: now) }
+            let packet = UnsafeRawBufferPointer(
+                rebasing: (room ?? scratch)[..<transmit.length])
+            let offload = Offload(transmit.offload, isV6: flow.source.isV6)
+            if !send(packet, offload, in: slot, flow, now: now) {
+                hold(packet, offload, flow, now: now)
+            }
         }
         for interface in interfaces.all where interface.isDirty { flush(interface) }
     }
 
+    private static let frameHeader = EthernetHeader.length
+
     /// Queues a packet on its device; `false` when there is no way for it now.
+    ///
+    /// - Parameter slot: what `latest` reserved, with the packet in its place already.
     private func send(
-        _ packet: UnsafeRawBufferPointer, _ flow: NextHopTable.Flow, now: Instant
+        _ packet: UnsafeRawBufferPointer, _ offload: Offload,
+        in slot: UnsafeMutableRawBufferPointer? = nil, _ flow: NextHopTable.Flow, now: Instant
     ) -> Bool {
         guard let hop = hops.hop(for: flow, among: interfaces, now: now),
             let interface = interfaces.device(hop.interface), let device = interface.device
         else { return false }
+        let isInPlace = slot != nil && interface === latest
         // TCP takes a packet that a full queue drops for lost, and sends less.
-        guard let slot = device.reserve(), slot.count >= packet.count + EthernetHeader.length
+        guard let slot = isInPlace ? slot : device.reserve(),
+            slot.count >= packet.count + Self.frameHeader
         else {
             counters.droppedPackets += 1
             interface.isDirty = true
@@ -50,22 +67,27 @@ extension StackDriver {
             destination: hop.hardwareAddress, source: interface.hardwareAddress,
             type: flow.source.isV6 ? .ipv6 : .ipv4
         ).encode(into: &writer)
-        UnsafeMutableRawBufferPointer(rebasing: slot[EthernetHeader.length...])
-            .copyMemory(from: packet)
-        device.commit(length: EthernetHeader.length + packet.count, offload: .none)
+        if !isInPlace {
+            UnsafeMutableRawBufferPointer(rebasing: slot[Self.frameHeader...])
+                .copyMemory(from: packet)
+            latest = interface
+        }
+        device.commit(length: Self.frameHeader + packet.count, offload: offload)
         interface.isDirty = true
         return true
     }
 
     private func hold(
-        _ packet: UnsafeRawBufferPointer, _ flow: NextHopTable.Flow, now: Instant
+        _ packet: UnsafeRawBufferPointer, _ offload: Offload, _ flow: NextHopTable.Flow,
+        now: Instant
     ) {
         guard held.count < Self.heldLimit else {
             counters.unroutablePackets += 1
             return
         }
         counters.heldPackets += 1
-        held.append(HeldPacket(bytes: Array(packet), flow: flow, since: now))
+        held.append(
+            HeldPacket(bytes: Array(packet), offload: offload, flow: flow, since: now))
     }
 
     /// Tries again what waits; events have told of routes and neighbours meanwhile.
@@ -79,7 +101,9 @@ extension StackDriver {
                 counters.unroutablePackets += 1
                 continue
             }
-            let isSent = packet.bytes.withUnsafeBytes { send($0, packet.flow, now: now) }
+            let isSent = packet.bytes.withUnsafeBytes {
+                send($0, packet.offload, packet.flow, now: now)
+            }
             if !isSent { held.append(packet) }
         }
     }
@@ -104,5 +128,19 @@ extension StackDriver {
 
     static func token(of interface: InterfaceID) -> UInt64 {
         UInt64(UInt32(bitPattern: interface.rawValue))
+    }
+}
+
+extension Offload {
+    /// The same of a frame.
+    fileprivate init(_ packet: PacketOffload?, isV6: Bool) {
+        guard let packet else {
+            self = .none
+            return
+        }
+        self = .tcp(
+            isV6: isV6, transportStart: EthernetHeader.length + packet.transportStart,
+            headerLength: EthernetHeader.length + packet.headerLength,
+            segmentSize: packet.segmentSize)
     }
 }

@@ -68,7 +68,9 @@ package final class StackDriver {
     var interfaces = AttachedInterfaces()
     var hops: NextHopTable
     var held: [HeldPacket] = []
-    /// One packet of the largest MTU.
+    /// Where the last packet left: most go the way of the one before.
+    var latest: AttachedInterface?
+    /// One packet of the largest size.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_664, alignment: 16)
 
     static let monitorToken = UInt64.max - 1
@@ -129,6 +131,12 @@ package final class StackDriver {
     /// Name of the congestion control of all connections.
     package var congestionControl: String {
         configuration.stack.connection.tcp.congestionControl.rawValue
+    }
+
+    /// Packets that the stack took in and gave out.
+    package var packetCount: Int {
+        let counters = stack.counters
+        return counters.packetsReceived + counters.packetsSent
     }
 
     // MARK: Commands
@@ -213,29 +221,41 @@ package final class StackDriver {
         }
     }
 
-    /// One batch: the rest is still there at the next turn, behind what the stack has to say to this.
+    /// Octets that are taken in one turn. The rest is still there at the next one, behind what the
+    /// stack has to say to this.
+    private static let octetsPerTurn = 262_144
+
     private func receive(on interface: AttachedInterface, now: Instant) {
         guard let device = interface.device else { return }
-        let count: Int
-        do throws(DeviceError) {
-            count = try device.receive()
-        } catch {
-            switch error {
-            case .linkDown: return
-            case .deviceGone, .system: return drop(interface, now)
+        var octets = 0
+        while octets < Self.octetsPerTurn {
+            let count: Int
+            do throws(DeviceError) {
+                count = try device.receive()
+            } catch {
+                switch error {
+                case .linkDown: return
+                case .deviceGone, .system: return drop(interface, now)
+                }
             }
+            for index in 0..<count { octets += receive(device.frame(at: index), interface, now) }
+            if count < device.batchSize { return }
         }
-        for index in 0..<count {
-            let frame = device.frame(at: index)
-            guard let packet = Self.packet(in: frame) else {
-                counters.foreignFrames += 1
-                continue
-            }
+    }
+
+    /// Gives a frame to the stack; returns how many octets it has.
+    private func receive(
+        _ frame: ReceivedFrame, _ interface: AttachedInterface, _ now: Instant
+    ) -> Int {
+        if let packet = Self.packet(in: frame) {
             // A veth peer leaves checksums unfinished: they stand for valid ones.
             stack.receive(
                 packet, verification: frame.checksumNotReady ? .checksumNotReady : .checksum,
                 on: interface.id, now: now)
+        } else {
+            counters.foreignFrames += 1
         }
+        return frame.bytes.count
     }
 
     /// The IP packet in a frame for this host.

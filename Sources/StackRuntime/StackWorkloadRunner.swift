@@ -20,14 +20,17 @@ package struct StackWorkloadOutcome: Sendable {
 /// Serves and opens workload connections on our own stack: one thread, one loop, the same endpoints
 /// as on kernel sockets; the twin of `KernelWorkloadRunner`.
 ///
-/// Commands: `listen`, `connect`, then `run`, which returns when everything has ended.
+/// Commands: `listen`, `connect`, `connectInSeries`, then `run`, which returns when everything has
+/// ended.
 package final class StackWorkloadRunner {
     package let driver: StackDriver
-    private let emit: (EventRecord) -> Void
-    private let buffer: UnsafeMutableRawBufferPointer
+    private let emit: ((EventRecord) -> Void)?
     private let wallOffset: Int64
     private var isServer = false
-    private var connections: [StackConnection] = []
+    private var connections = ConnectionTable()
+    private var connectingCount = 0
+    private var closingCount = 0
+    private var series: ConnectionSeries?
     private var outcomes: [StackWorkloadOutcome] = []
     private var connectionCount = 0
     private var isStopping = false
@@ -36,22 +39,21 @@ package final class StackWorkloadRunner {
     /// Events that are printed once the packets are out.
     private var records: [EventRecord] = []
 
-    private static let bufferSize = 1 << 18
     private static let stopToken: UInt64 = 1
 
     /// How long connections may take to end after a stop before they are aborted.
     package var patience = Duration.seconds(10)
+    /// How often `connection-statistics` is reported; `nil` for never.
+    package var statisticsInterval: Duration?
+    private var nextStatistics: Instant?
 
     /// A runner on this driver, whose stack nobody else commands; `emit` takes each event, which a
-    /// command prints as a line.
-    package init(_ driver: StackDriver, emit: @escaping (EventRecord) -> Void = { _ in }) {
+    /// command prints as a line. Without it none is made.
+    package init(_ driver: StackDriver, emit: ((EventRecord) -> Void)? = nil) {
         self.driver = driver
         self.emit = emit
-        buffer = .allocate(byteCount: Self.bufferSize, alignment: 16)
         wallOffset = WallClock.offsetFromMonotonic()
     }
-
-    deinit { buffer.deallocate() }
 }
 
 // MARK: - Commands
@@ -75,7 +77,8 @@ extension StackWorkloadRunner {
         let now = MonotonicClock.now()
         let handle = try driver.connect(to: remote, from: local, now: now)
         connectionCount += 1
-        connections.append(
+        connectingCount += 1
+        connections.insert(
             StackConnection(
                 connecting: handle, to: remote, number: connectionCount, workload: workload))
         report(
@@ -86,39 +89,59 @@ extension StackWorkloadRunner {
             ])
     }
 
+    /// Opens connections one after the other, each as soon as the series' limit permits.
+    package func connectInSeries(_ series: ConnectionSeries) throws(StackDriverError) {
+        self.series = series
+        _ = try continueSeries()
+    }
+
+    /// Connections that have not ended.
+    package var openCount: Int { connections.count }
+
+    /// Connections that are open and established.
+    package var establishedCount: Int { connections.count - connectingCount }
+
     /// Runs until every connection has ended and no more can come.
     ///
     /// - Parameters:
+    ///   - isDone: returns earlier, with everything as it is, once this says so.
     ///   - control: a descriptor that becomes readable when there are commands.
     ///   - commands: takes them all, after which `control` is quiet; called when it is readable.
     ///   - limit: a server ends after so many connections; `nil` only by `stop`.
     ///   - timeout: connections that are still there then are aborted.
     package func run(
         control: Int32? = nil, commands: () -> [EndpointCommand] = { [.stop] },
-        connections limit: Int? = nil, timeout: Duration? = nil
+        connections limit: Int? = nil, timeout: Duration? = nil,
+        isDone: (StackWorkloadRunner) -> Bool = { _ in false }
     ) throws(StackDriverError) -> [StackWorkloadOutcome] {
         var now = MonotonicClock.now()
         var deadline = timeout.map { now + $0 }
         if let control { try driver.watch(control, token: Self.stopToken) }
-        advance(now: now)
-        while !isOver(limit) {
-            var due = connections.compactMap(\.nextDeadline).min()
-            if let deadline { due = min(due ?? deadline, deadline) }
+        nextStatistics = statisticsInterval.map { now + $0 }
+        try advance(now: now)
+        while !isOver(limit), !isDone(self) {
+            var due = connections.nextDeadline()
+            for other in [deadline, nextStatistics] {
+                if let other { due = min(due ?? other, other) }
+            }
             now = try driver.turn(until: busy.isEmpty ? due : now)
             if driver.readyTokens.contains(Self.stopToken) {
                 for command in commands() {
                     perform(command, now: now)
-                    guard command == .stop else { continue }
+                    guard isStopping else { continue }
                     deadline = min(deadline ?? .distantFuture, now + patience)
                 }
             }
             if let due = deadline, due <= now {
                 deadline = nil
                 isStopping = true
-                for connection in connections { connection.lose("timed out", stack, now: now) }
+                for connection in connections.all {
+                    connection.lose("timed out", stack, now: now)
+                }
             }
             serviceDue(now: now)
-            advance(now: now)
+            try advance(now: now)
+            reportStatistics(now)
         }
         if let control { driver.stopWatching(control) }
         try linger()
@@ -136,7 +159,8 @@ extension StackWorkloadRunner {
 
     private func isOver(_ limit: Int?) -> Bool {
         guard connections.isEmpty else { return false }
-        if isStopping || !isServer { return true }
+        if isStopping { return true }
+        if !isServer { return series?.remaining ?? 0 == 0 }
         return limit.map { outcomes.count >= $0 } ?? false
     }
 
@@ -145,12 +169,21 @@ extension StackWorkloadRunner {
         case .stop:
             if isStopping {
                 // Asked twice: not in order, but now.
-                for connection in connections { connection.lose("stopped", stack, now: now) }
+                for connection in connections.all {
+                    connection.lose("stopped", stack, now: now)
+                }
             }
             isStopping = true
             for port in driver.listeningPorts { stack.stopListening(port: port) }
-            for connection in connections {
+            for connection in connections.all {
                 connection.stop(stack, now: now)
+                service(connection, now: now)
+            }
+        case .abort:
+            isStopping = true
+            for port in driver.listeningPorts { stack.stopListening(port: port) }
+            for connection in connections.all {
+                connection.lose("aborted", stack, now: now)
                 service(connection, now: now)
             }
         case .giveUpAddress(let address): stack.giveUpAddress(address, now: now)
@@ -160,28 +193,33 @@ extension StackWorkloadRunner {
     }
 
     private func serviceDue(now: Instant) {
-        for connection in connections {
-            if let due = connection.nextDeadline, due <= now { service(connection, now: now) }
-        }
+        while let connection = connections.popDue(now: now) { service(connection, now: now) }
         let waiting = busy
         busy.removeAll(keepingCapacity: true)
         for connection in waiting { service(connection, now: now) }
     }
 
     private func service(_ connection: StackConnection, now: Instant) {
-        if connection.service(stack, buffer: buffer, now: now),
+        let wasEstablished = connection.state == .established
+        let goesOn = connection.service(stack, now: now)
+        if wasEstablished, connection.state == .closing { closingCount += 1 }
+        if goesOn,
             !busy.contains(where: { $0 === connection })
         {
             busy.append(connection)
         }
+        connections.schedule(connection)
         announce(connection, now: now)
     }
 
     /// Takes the stack's events and sends its packets until neither yields anything.
-    private func advance(now: Instant) {
-        takeEvents(now: now)
-        driver.transmit(now: now)
-        while takeEvents(now: now) { driver.transmit(now: now) }
+    private func advance(now: Instant) throws(StackDriverError) {
+        repeat {
+            takeEvents(now: now)
+            driver.transmit(now: now)
+            while takeEvents(now: now) { driver.transmit(now: now) }
+            // The end of a connection makes room for the next one.
+        } while try continueSeries()
         emitRecords()
     }
 
@@ -200,6 +238,7 @@ extension StackWorkloadRunner {
         case .accepted(let handle): accept(handle, now: now)
         case .established(let handle):
             guard let connection = connection(handle) else { return }
+            connectingCount -= 1
             connection.established(stack, now: now)
             reportConnection(connection, "connected", now)
             service(connection, now: now)
@@ -209,6 +248,8 @@ extension StackWorkloadRunner {
             guard let connection = connection(handle) else { return }
             // What came before the end may still be unread.
             service(connection, now: now)
+            if connection.state == .connecting { connectingCount -= 1 }
+            if connection.state == .closing { closingCount -= 1 }
             connection.closed(reason, stack, now: now)
             finish(connection, now: now)
         case .log(let handle, let event): report(event, of: handle)
@@ -219,7 +260,7 @@ extension StackWorkloadRunner {
         connectionCount += 1
         let connection = StackConnection(
             accepted: handle, number: connectionCount, stack: stack, now: now)
-        connections.append(connection)
+        connections.insert(connection)
         reportConnection(connection, "accepted", now)
         if isStopping {
             connection.lose("stopped", stack, now: now)
@@ -229,11 +270,25 @@ extension StackWorkloadRunner {
     }
 
     private func connection(_ handle: ConnectionHandle) -> StackConnection? {
-        connections.first { $0.handle == handle }
+        connections[handle]
+    }
+
+    /// Whether it opened any.
+    private func continueSeries() throws(StackDriverError) -> Bool {
+        var opened = false
+        // As on kernel sockets: the application is done with a connection that closes.
+        while !isStopping,
+            let next = series?.next(open: connections.count - closingCount, connectingCount),
+            let series
+        {
+            try connect(from: series.local, to: next, workload: series.workload)
+            opened = true
+        }
+        return opened
     }
 
     private func finish(_ connection: StackConnection, now: Instant) {
-        connections.removeAll { $0 === connection }
+        connections.remove(connection)
         busy.removeAll { $0 === connection }
         let endpoint = connection.endpoint
         outcomes.append(
@@ -255,7 +310,7 @@ extension StackWorkloadRunner {
         var now = MonotonicClock.now()
         while now < end {
             now = try driver.turn(until: end)
-            advance(now: now)
+            try advance(now: now)
         }
     }
 
@@ -272,6 +327,7 @@ extension StackWorkloadRunner {
     private func report(
         _ source: String, _ name: String, _ time: Instant, _ fields: [JSONValue.Member]
     ) {
+        guard emit != nil else { return }
         records.append(
             EventRecord(
                 time: time, wallNanoseconds: time.nanoseconds + wallOffset, source: source,
@@ -280,12 +336,13 @@ extension StackWorkloadRunner {
 
     /// Printing takes time: it comes after the packets.
     private func emitRecords() {
-        guard !records.isEmpty else { return }
+        guard let emit, !records.isEmpty else { return }
         for record in records { emit(record) }
         records.removeAll(keepingCapacity: true)
     }
 
     private func report(_ event: LogEvent, of handle: ConnectionHandle?) {
+        guard emit != nil else { return }
         var fields: [JSONValue.Member] = []
         if let handle, let connection = connection(handle) {
             fields.append(.init("connection", .integer(Int64(connection.number))))
@@ -302,6 +359,7 @@ extension StackWorkloadRunner {
     }
 
     private func reportConnection(_ connection: StackConnection, _ name: String, _ now: Instant) {
+        guard emit != nil else { return }
         let token = connection.information?.localToken.rawValue
         report(
             connection.source, name, now,
@@ -316,13 +374,14 @@ extension StackWorkloadRunner {
     }
 
     private func announce(_ connection: StackConnection, now: Instant) {
-        guard let fields = connection.takesWorkloadNews() else { return }
+        guard emit != nil, let fields = connection.takesWorkloadNews() else { return }
         report(
             connection.source, WorkloadEndpoint.startedEventName, now,
             [.init("connection", .integer(Int64(connection.number)))] + fields)
     }
 
     private func reportSummary(_ connection: StackConnection, _ now: Instant) {
+        guard emit != nil else { return }
         report(
             connection.source, WorkloadSummary.eventName, now,
             [
@@ -335,9 +394,22 @@ extension StackWorkloadRunner {
             [.init("connection", .integer(Int64(connection.number)))] + information.fields)
     }
 
+    private func reportStatistics(_ now: Instant) {
+        guard let statisticsInterval, let due = nextStatistics, due <= now else { return }
+        nextStatistics = max(due + statisticsInterval, now)
+        for connection in connections.all {
+            connection.learn(stack)
+            guard let information = connection.information else { continue }
+            report(
+                connection.source, "connection-statistics", now,
+                [.init("connection", .integer(Int64(connection.number)))] + information.fields)
+        }
+        emitRecords()
+    }
+
     private func reportCounters(_ now: Instant) {
         report(
             isServer ? "server" : "client", "stack-counters", now,
-            stack.counters.fields + driver.counters.fields)
+            stack.counters.fields + driver.counters.fields + [.init("mib", stack.mib.object)])
     }
 }

@@ -24,20 +24,15 @@ public struct ByteRing: Sendable {
         end += bytes.count
     }
 
-    /// Adds the bytes `range` of another ring at the end.
-    public mutating func append(_ range: Range<Int>, of other: ByteRing) {
-        other.forEachPiece(of: range) { append($0) }
-    }
-
     /// Forgets everything before `offset`.
     public mutating func discard(upTo offset: Int) {
         start = min(max(start, offset), end)
-        // An idle connection keeps no buffer.
-        if start == end, storage.count > 65_536 { storage = [] }
     }
 
-    /// Forgets everything before `offset`, whatever lies behind `end`.
-    mutating func discardKeepingStorage(upTo offset: Int) { start = min(max(start, offset), end) }
+    /// Gives the memory back if no byte is held: an idle connection keeps no buffer.
+    public mutating func releaseIfEmpty() {
+        if start == end { storage = [] }
+    }
 
     /// Forgets everything and starts again at `offset`.
     public mutating func restart(at offset: Int) {

@@ -28,6 +28,9 @@ public struct ReassemblyBuffer: Sendable {
     /// Bytes that wait behind a gap.
     public var outOfOrderCount: Int { outOfOrder.reduce(0) { $0 + $1.count } }
 
+    /// Bytes that the buffer holds, in order or not.
+    public var queuedCount: Int { readableCount + outOfOrderCount }
+
     /// What an insertion brought.
     public struct Insertion: Sendable {
         /// Bytes that were not there before.
@@ -122,12 +125,12 @@ public struct ReassemblyBuffer: Sendable {
 
     /// Forgets in-order bytes before `offset`.
     public mutating func discard(upTo offset: Int) {
-        // The ring may hold out-of-order bytes behind its end: it must not drop its storage.
-        if outOfOrder.isEmpty || offset < ring.end {
-            ring.discard(upTo: offset)
-        } else {
-            ring.discardKeepingStorage(upTo: offset)
-        }
+        ring.discard(upTo: offset)
+    }
+
+    /// Gives the memory back if no byte is held.
+    public mutating func releaseIfEmpty() {
+        if outOfOrder.isEmpty { ring.releaseIfEmpty() }
     }
 
     /// The sum of an in-order range, for DSS checksums.

@@ -72,23 +72,12 @@ struct RetransmissionQueue: Sendable {
         }
     }
 
-    /// Marks what lies in `left..<right`. Of a segment that left as several packets those in the
-    /// block are cut out.
+    /// Marks what lies in `left..<right`.
     mutating func sack(
-        _ left: SequenceNumber, _ right: SequenceNumber, packetLength: Int, now: Int64,
-        outcome: inout Outcome
+        _ left: SequenceNumber, _ right: SequenceNumber, now: Int64, outcome: inout Outcome
     ) {
         var index = firstIndex(at: left)
-        if index > 0 {
-            let offset = segments[index - 1].sequence.distance(to: left)
-            split(index - 1, at: (offset + packetLength - 1) / packetLength * packetLength)
-        }
-        while index < segments.count, segments[index].sequence.precedes(right) {
-            if right.precedes(segments[index].end) {
-                let offset = segments[index].sequence.distance(to: right)
-                split(index, at: offset / packetLength * packetLength)
-                guard segments[index].end.precedesOrEquals(right) else { return }
-            }
+        while index < segments.count, segments[index].end.precedesOrEquals(right) {
             let segment = segments[index]
             if !segment.isSacked {
                 noteDelivered(segment, now: now, &outcome)
@@ -180,6 +169,13 @@ struct RetransmissionQueue: Sendable {
         if !segments.isEmpty { markLost(0) }
     }
 
+    /// Takes for lost what the path cannot carry any more. Returns whether there was anything.
+    mutating func markLost(longerThan size: Int) -> Bool {
+        let before = lostCount
+        for index in segments.indices where segments[index].length > size { markLost(index) }
+        return lostCount > before
+    }
+
     /// After a timeout the first segment is lost, and what was sent so long ago that its ACK should
     /// be here (RFC 8985, 6.3).
     ///
@@ -252,6 +248,11 @@ struct RetransmissionQueue: Sendable {
             inFlight += segments[index].sequenceLength
         }
         segments[index].noteRetransmission(now: now)
+    }
+
+    /// Gives memory back that nothing needs now.
+    mutating func releaseIfEmpty() {
+        if segments.isEmpty { segments = [] }
     }
 
     mutating func removeAll() {

@@ -93,9 +93,7 @@ extension TCPConnection {
             }
             guard block.right.precedesOrEquals(snd.nxt), snd.una.precedes(block.right)
             else { continue }
-            queue.sack(
-                block.left, block.right, packetLength: effectiveMSS, now: now.nanoseconds,
-                outcome: &outcome)
+            queue.sack(block.left, block.right, now: now.nanoseconds, outcome: &outcome)
         }
     }
 

@@ -16,12 +16,14 @@ extension TCPConnection {
     /// Answers a SYN that a listener received.
     public static func accept(
         _ tuple: FourTuple, syn: SegmentHeader, configuration: TCPConfiguration,
-        initialSequence: SequenceNumber, timestampOffset: UInt32, now: Instant
+        initialSequence: SequenceNumber, timestampOffset: UInt32, earlyLength: Int = 0,
+        fastOpenCookie: [UInt8]? = nil, now: Instant
     ) -> TCPConnection {
         var connection = TCPConnection(
             tuple: tuple, configuration: configuration, state: .synReceived,
             initialSequence: initialSequence, timestampOffset: timestampOffset, now: now)
         connection.takePeerSYN(syn, now: now)
+        connection.acceptEarly(length: earlyLength, cookie: fastOpenCookie)
         connection.acknowledgment.lastReceived = now
         return connection
     }
@@ -30,7 +32,7 @@ extension TCPConnection {
     public func isAcceptableSYNACK(_ header: SegmentHeader) -> Bool {
         state == .synSent && header.flags.isSuperset(of: [.syn, .ack])
             && !header.flags.contains(.rst)
-            && header.acknowledgment == snd.initialSequence + 1 && snd.synTransmissions > 0
+            && earlyLength(coveredBy: header.acknowledgment) != nil && snd.synTransmissions > 0
     }
 
     /// Whether a segment in SYN-RECEIVED completes the handshake.
@@ -74,7 +76,8 @@ extension TCPConnection {
         _ header: SegmentHeader, reception: inout Reception, now: Instant
     ) {
         let isACK = header.flags.contains(.ack)
-        if isACK, header.acknowledgment != snd.initialSequence + 1 || snd.synTransmissions == 0 {
+        let covered = earlyLength(coveredBy: header.acknowledgment)
+        if isACK, covered == nil || snd.synTransmissions == 0 {
             reception.answersWithReset = !header.flags.contains(.rst)
             return
         }
@@ -91,7 +94,9 @@ extension TCPConnection {
         acknowledgment.lastReceived = now
         takePeerSYN(header, now: now)
         if isACK {
-            snd.una = snd.initialSequence + 1
+            snd.earlyAccepted = covered ?? 0
+            snd.una = snd.sequence(at: 0)
+            snd.nxt = snd.una
             snd.wl2 = header.acknowledgment
             sampleHandshake(header, now: now)
             becomeEstablished(&reception, now: now)

@@ -293,7 +293,7 @@ extension TCPConnection {
     }
 
     private func sackBlock(_ range: Range<Int>) -> SACKBlock {
-        let base = rcv.initialSequence + 1
+        let base = rcv.initialSequence + 1 + rcv.earlyLength
         return SACKBlock(left: base + range.lowerBound, right: base + range.upperBound)
     }
 

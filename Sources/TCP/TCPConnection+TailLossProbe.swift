@@ -40,17 +40,14 @@ extension TCPConnection {
         counters.lossProbes += 1
         let window = snd.window - snd.una.distance(to: snd.nxt)
         if let unit = pending.first, min(unit.length, effectiveMSS) <= window,
-            let segment = takeNewData(limit: .max, now: now)
+            let segment = takeNewData(limit: effectiveMSS, now: now)
         {
             recovery.isProbeRetransmission = false
             return segment
         }
         guard let index = queue.lastUnsackedIndex else { return nil }
-        if queue[index].length > effectiveMSS {
-            queue.split(index, at: (queue[index].length - 1) / effectiveMSS * effectiveMSS)
-        }
         recovery.isProbeRetransmission = true
-        return retransmit(queue.lastUnsackedIndex ?? index, now: now)
+        return retransmit(index, now: now)
     }
 
     /// RFC 8985, 7.4.2: whether the probe repaired a loss that nobody else saw. Then the window is

@@ -19,7 +19,12 @@ public struct OutgoingSegment: Sendable {
 
 extension TCPConnection {
     /// The next segment to send, `nil` when there is nothing to send now.
-    public mutating func pollSegment(now: Instant) -> OutgoingSegment? {
+    ///
+    /// - Parameter superSegment: Payload octets up to which new data of one unit may be joined to a
+    ///   super-segment, which whoever sends it cuts in pieces of `effectiveMSS`; 0 for none.
+    public mutating func pollSegment(
+        now: Instant, superSegment: Int = 0
+    ) -> OutgoingSegment? {
         if snd.isResetPending {
             snd.isResetPending = false
             return control(snd.isResetBare ? .rst : [.rst, .ack], now: now)
@@ -36,7 +41,7 @@ extension TCPConnection {
             return control(.ack, now: now)
         }
         if let segment = pollRetransmission(now: now) { return segment }
-        if let segment = pollNewData(now: now) { return segment }
+        if let segment = pollNewData(superSegment: superSegment, now: now) { return segment }
         if let segment = pollFIN(now: now) { return segment }
         if acknowledgment.isProbePending {
             // RFC 9293, 3.8.4: an old sequence number makes the peer answer.
@@ -75,9 +80,14 @@ extension TCPConnection {
                     value: timestamps.value(now: now), echo: 0)
             }
         }
+        // RFC 7413, 4.1.3: once; a path that eats such SYNs lets the next one through.
+        let isFirst = snd.synTransmissions == 1
+        if isFirst { header.options.fastOpenCookie = snd.fastOpenCookie }
         timers.arm(.retransmission, at: now + .nanoseconds(rtt.timeout))
         counters.segmentsSent += 1
-        return OutgoingSegment(header: header, payload: 0..<0, mapping: nil)
+        return OutgoingSegment(
+            header: header, payload: 0..<(isFirst && !isAnswer ? snd.earlyOffered : 0),
+            mapping: nil)
     }
 
     /// Lost segments first, as far as the congestion window allows; then a tail loss probe.
@@ -113,13 +123,15 @@ extension TCPConnection {
             isRetransmission: true, now: now)
     }
 
-    private mutating func pollNewData(now: Instant) -> OutgoingSegment? {
+    private mutating func pollNewData(
+        superSegment: Int, now: Instant
+    ) -> OutgoingSegment? {
         let isProbe = recovery.isPersistPending
         recovery.isPersistPending = false
         guard !pending.isEmpty else { return nil }
         if isProbe {
             // The window probe: one octet, or a whole small mapping, beyond the window.
-            if let segment = takeNewData(limit: .max, now: now) { return segment }
+            if let segment = takeNewData(limit: effectiveMSS, now: now) { return segment }
         }
         let window = snd.window - snd.una.distance(to: snd.nxt)
         let room = congestion.window - pipe
@@ -135,6 +147,9 @@ extension TCPConnection {
                 return nil
             }
             length = window
+        } else if superSegment > length, !configuration.isPaced {
+            let whole = min(superSegment, room, window) / effectiveMSS * effectiveMSS
+            length = max(length, min(pending[0].length, whole))
         }
         if queue.isEmpty, snd.lastDataSent != .min,
             now.nanoseconds - snd.lastDataSent > rtt.timeout
@@ -144,10 +159,10 @@ extension TCPConnection {
         return takeNewData(limit: length, now: now)
     }
 
-    /// Cuts the next segment from the first unit.
+    /// Cuts the next segment, or super-segment, from the first unit.
     mutating func takeNewData(limit: Int, now: Instant) -> OutgoingSegment? {
         guard let unit = pending.first, state.canSend || snd.isCloseRequested else { return nil }
-        let length = min(unit.length, effectiveMSS, limit)
+        let length = min(unit.length, limit)
         let sequence = snd.nxt
         let offset = snd.nextOffset
         if length == unit.length {
@@ -159,10 +174,7 @@ extension TCPConnection {
         if pending.isEmpty { flags.insert(.psh) }
         var header = header(flags: flags, now: now)
         header.sequence = sequence
-        queue.append(
-            SentSegment(
-                sequence: sequence, length: length, mapping: unit.mapping, sent: now.nanoseconds))
-        noteDataSent(length, now: now)
+        noteSent(length, of: unit, from: sequence, now: now)
         let ecn = markNewData(&header)
         snd.nxt += length
         snd.nextOffset += length
@@ -190,6 +202,24 @@ extension TCPConnection {
         guard configuration.isPaced, pacer.next > now.nanoseconds else { return true }
         timers.arm(.pacing, at: Instant(nanoseconds: pacer.next))
         return false
+    }
+
+    /// Each piece of a super-segment is lost, acknowledged and sent again on its own.
+    private mutating func noteSent(
+        _ length: Int, of unit: PendingUnit, from sequence: SequenceNumber, now: Instant
+    ) {
+        let piece = effectiveMSS
+        var offset = 0
+        while offset < length {
+            let count = min(piece, length - offset)
+            queue.append(
+                SentSegment(
+                    sequence: sequence + offset, length: count, mapping: unit.mapping,
+                    sent: now.nanoseconds))
+            offset += count
+        }
+        noteDataSent(length, now: now)
+        counters.segmentsSent += (length - 1) / piece
     }
 
     private mutating func pollFIN(now: Instant) -> OutgoingSegment? {

@@ -35,7 +35,7 @@ public struct TCPConnection: Sendable {
     var pending: Deque<PendingUnit> = []
     var acknowledgment = AcknowledgmentState()
     /// Bytes given to `send` and not yet acknowledged; offset 0 is the octet behind the SYN.
-    public internal(set) var sendBuffer = ByteRing()
+    public internal(set) var sendBuffer = SendBuffer()
     /// Bytes received; offset 0 is the octet behind the peer's SYN.
     public internal(set) var receiveBuffer = ReassemblyBuffer()
     /// Round-trip time and timeout.
@@ -110,6 +110,8 @@ public struct TCPConnection: Sendable {
     public var hasReceivedFIN: Bool { rcv.isFINConsumed }
     /// Whether bytes or a FIN wait for an acknowledgment.
     public var hasOutstandingData: Bool { !queue.isEmpty }
+    /// Octets given and not yet acknowledged.
+    public var outstandingBytes: Int { sendBuffer.count }
     /// Whether given bytes wait to be sent for the first time.
     public var hasUnsentData: Bool { !pending.isEmpty }
     /// When a valid segment last arrived.
@@ -143,7 +145,7 @@ public struct TCPConnection: Sendable {
     /// Puts bytes at the end of the stream. Octets with a mapping are one unit: no segment holds
     /// octets of two units (mptcp-behaviour, 5.2 rule 7).
     public mutating func send(
-        _ range: Range<Int>, of source: ByteRing, mapping: SegmentMapping?
+        _ range: Range<Int>, of source: SendBuffer, mapping: SegmentMapping?
     ) {
         guard !range.isEmpty else { return }
         sendBuffer.append(range, of: source)
@@ -210,18 +212,24 @@ public struct TCPConnection: Sendable {
     /// Has a segment sent that an alive peer must answer (RFC 9293, 3.8.4).
     public mutating func requestProbe() { acknowledgment.isProbePending = true }
 
+    /// Says how the other paths of a connection bear on this one's congestion window.
+    public mutating func couple(_ coupling: Coupling?) { congestion.couple(coupling) }
+
+    /// Halves the congestion window: this path holds up the others.
+    public mutating func penalise() { congestion.penalise() }
+
     /// Forgets received bytes before a stream offset: the owner took them.
     public mutating func consume(upTo offset: Int) { receiveBuffer.discard(upTo: offset) }
 
-    /// The path carries smaller packets than thought.
-    public mutating func reduceMTU(to mtu: Int) {
-        guard mtu < configuration.mtu else { return }
-        configuration.mtu = mtu
-        snd.maximumSegmentSize = min(
-            snd.maximumSegmentSize,
-            configuration.maximumSegmentSize(isV6: tuple.local.address.isV6))
-        congestion.maximumSegmentSizeChanged(to: effectiveMSS)
+    /// Gives back the memory of everything that is empty.
+    public mutating func releaseMemory() {
+        sendBuffer.releaseIfEmpty()
+        receiveBuffer.releaseIfEmpty()
+        queue.releaseIfEmpty()
+        if pending.isEmpty { pending = [] }
     }
+
+    mutating func lowerMTU(to mtu: Int) { configuration.mtu = mtu }
 
     /// Ends the connection on this side without a word to the peer.
     mutating func finish(_ reason: TCPCloseReason) {

@@ -22,6 +22,11 @@ struct SendVariables: Sendable {
     var isSYNPending = true
     var synTransmissions = 0
     var synSentAt: Int64 = 0
+    /// What the first SYN or SYN/ACK carries for TCP Fast Open.
+    var fastOpenCookie: [UInt8]?
+    var earlyOffered = 0
+    /// Octets of the SYN that the peer took.
+    var earlyAccepted = 0
     var lastDataSent: Int64 = .min
 
     init(initialSequence: SequenceNumber) {
@@ -31,7 +36,9 @@ struct SendVariables: Sendable {
     }
 
     /// The sequence number of a stream offset.
-    func sequence(at offset: Int) -> SequenceNumber { initialSequence + 1 + offset }
+    func sequence(at offset: Int) -> SequenceNumber {
+        initialSequence + 1 + earlyAccepted + offset
+    }
 }
 
 /// RCV.* of RFC 9293, 3.3.1.
@@ -41,6 +48,8 @@ struct ReceiveVariables: Sendable {
     var windowShift = 0
     /// The largest right edge ever advertised (RFC 7323, 2.4).
     var rightEdge = SequenceNumber(0)
+    /// Octets that the peer's SYN carried and that were taken.
+    var earlyLength = 0
     var finSequence: SequenceNumber?
     var isFINConsumed = false
     var isSACKEnabled = false

@@ -103,7 +103,7 @@ final class KernelPlanExecutor: PlanExecutor {
             try controller.interface(named: hop.interface)
         }
         return Route(
-            to: .anyV4, kind: route.hop == nil ? .unreachable : .unicast,
+            to: route.isV6 ? .anyV6 : .anyV4, kind: route.hop == nil ? .unreachable : .unicast,
             via: route.hop?.gateway, interface: interface, table: route.table,
             metric: route.metric == 0 ? nil : route.metric)
     }

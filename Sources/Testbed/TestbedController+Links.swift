@@ -52,16 +52,21 @@ extension TestbedController {
     package func restore() throws(TestbedError) {
         for path in topology.paths.indices {
             _ = try emulator.cut(path)
-            try prepareUp(path)
-            let name = topology.paths[path].interface
-            let isUp: Bool
-            do {
-                isUp = try executor.controller(.client).link(named: name).isUp
-            } catch {
-                throw TestbedError("ip link show dev \(name)", error)
-            }
-            if !isUp { try setInterface(path, up: true) }
+            try restore(path)
         }
+    }
+
+    /// Undoes `setLinkDown` or `cut`, whichever it was.
+    package func restore(_ path: Int) throws(TestbedError) {
+        try prepareUp(path)
+        let name = topology.paths[path].interface
+        let isUp: Bool
+        do {
+            isUp = try executor.controller(.client).link(named: name).isUp
+        } catch {
+            throw TestbedError("ip link show dev \(name)", error)
+        }
+        if !isUp { try setInterface(path, up: true) }
     }
 
     /// The end of the link towards the client has carrier again, but its queue stays shut until the

@@ -73,14 +73,15 @@ extension TestbedController {
             }
         }
         let server = topology.server
-        for path in topology.paths {
-            try check(
-                .client, to: server.address, from: path.clientAddress, on: path.interface)
+        for (index, path) in topology.paths.enumerated() {
+            let address = topology.serverAddress(path: index)
+            try check(.client, to: address, from: path.clientAddress, on: path.interface)
             try check(.router, to: path.clientAddress, from: nil, on: path.interface)
-            try check(
-                .server, to: path.clientAddress, from: server.address, on: server.interface)
+            try check(.server, to: path.clientAddress, from: address, on: server.interface)
         }
-        try check(.router, to: server.address, from: nil, on: server.routerInterface)
+        for subnet in server.subnets {
+            try check(.router, to: subnet.address, from: nil, on: server.routerInterface)
+        }
         return problems
     }
 }

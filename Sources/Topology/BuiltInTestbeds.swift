@@ -7,6 +7,8 @@ package enum BuiltInTestbeds {
         ("satellite", satellite),
         ("sigcomm20", sigcomm20),
         ("wifi-lte", wifiLTE),
+        ("wifi-lte-v6", wifiLTEv6),
+        ("wifi-v6-lte-v4", wifiV6LTEv4),
     ]
 
     /// The content of one.
@@ -139,6 +141,61 @@ package enum BuiltInTestbeds {
         server:
           address: 10.0.9.1/24
           router: 10.0.9.254
+
+        """
+
+    private static let wifiLTEv6 = """
+        # The default with IPv6 everywhere, and nothing else.
+        name: wifi-lte-v6
+        description: IPv6 only; WiFi 50 Mbit/s, RTT 20 ms; LTE 20 Mbit/s, RTT 60 ms
+
+        paths:
+          - name: wifi
+            client: 2001:db8:1::2/64
+            router: 2001:db8:1::1
+            rate: 50 Mbit/s
+            rtt: 20 ms
+            queue: 40 ms        # 250 kB
+
+          - name: lte
+            client: 2001:db8:2::2/64
+            router: 2001:db8:2::1
+            rate: 20 Mbit/s
+            rtt: 60 ms
+            queue: 100 ms       # 250 kB
+
+        server:
+          address: 2001:db8:9::1/64
+          router: 2001:db8:9::fe
+
+        """
+
+    private static let wifiV6LTEv4 = """
+        # A WiFi with IPv6 only and an LTE cell with IPv4 only: the server has both, and a client that comes
+        # over WiFi learns the IPv4 address by ADD_ADDR.
+        name: wifi-v6-lte-v4
+        description: IPv6-only WiFi 50 Mbit/s, RTT 20 ms; IPv4-only LTE 20 Mbit/s, RTT 60 ms
+
+        paths:
+          - name: wifi
+            client: 2001:db8:1::2/64
+            router: 2001:db8:1::1
+            rate: 50 Mbit/s
+            rtt: 20 ms
+            queue: 40 ms        # 250 kB
+
+          - name: lte
+            client: 10.0.2.2/24
+            router: 10.0.2.1
+            rate: 20 Mbit/s
+            rtt: 60 ms
+            queue: 100 ms       # 250 kB
+
+        server:
+          address: 2001:db8:9::1/64
+          router: 2001:db8:9::fe
+          second-address: 10.0.9.1/24
+          second-router: 10.0.9.254
 
         """
 }

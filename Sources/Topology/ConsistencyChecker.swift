@@ -2,17 +2,9 @@ internal import NetworkPrimitives
 
 /// What must not meet: names, interfaces, address blocks.
 struct ConsistencyChecker {
-    /// Two addresses of one network.
-    struct Subnet {
-        var host: IPAddress
-        var router: IPAddress
-        var prefixLength: Int
-        var field: String
-    }
-
     private var names: [String] = []
     private var interfaces: [String] = []
-    private var subnets: [Subnet] = []
+    private var subnets: [(subnet: Subnet, field: String)] = []
 
     mutating func takeName(_ name: String, _ fields: FieldReader) throws(TopologyError) {
         guard !names.contains(name) else {
@@ -62,40 +54,48 @@ struct ConsistencyChecker {
 
     /// Reads the address of a host with its prefix, and the router's in the same network.
     mutating func takeSubnet(
-        _ fields: inout FieldReader, host key: String
+        _ fields: inout FieldReader, host key: String, router routerKey: String
     ) throws(TopologyError) -> Subnet {
         let text = try fields.requiredText(key)
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2, let length = Int(parts[1]) else {
             throw fields.error(
                 key, "an address comes with its prefix length",
-                suggestion: parts.count == 1 ? "\(parts[0])/24" : nil)
+                suggestion: parts.count == 1
+                    ? "\(parts[0])/\(parts[0].contains(":") ? 64 : 24)" : nil)
         }
         let host = try Self.address(String(parts[0]), key, fields)
-        guard (8...30).contains(length) else {
-            throw fields.error(key, "the prefix length must lie between 8 and 30")
+        let lengths = host.isV6 ? 16...126 : 8...30
+        guard lengths.contains(length) else {
+            throw fields.error(
+                key,
+                "the prefix length must lie between \(lengths.lowerBound) and "
+                    + "\(lengths.upperBound)")
         }
-        var routerText = try fields.requiredText("router")[...]
+        var routerText = try fields.requiredText(routerKey)[...]
         if routerText.hasSuffix("/\(length)") { routerText.removeLast("/\(length)".count) }
-        let router = try Self.address(String(routerText), "router", fields)
-        let subnet = Subnet(
-            host: host, router: router, prefixLength: length, field: fields.path(key))
+        let router = try Self.address(String(routerText), routerKey, fields)
+        let subnet = Subnet(address: host, routerAddress: router, prefixLength: length)
         guard router.isContained(in: host, prefixLength: length) else {
-            throw fields.error("router", "\(router) lies outside \(Self.text(subnet))")
+            throw fields.error(routerKey, "\(router) lies outside \(Self.text(subnet))")
         }
         guard router != host else {
-            throw fields.error("router", "is the same address as '\(key)'")
+            throw fields.error(routerKey, "is the same address as '\(key)'")
         }
-        for (address, key) in [(host, key), (router, "router")]
+        for (address, key) in [(host, key), (router, routerKey)]
         where Self.isNetworkOrBroadcast(address, length) {
             throw fields.error(
-                key, "\(address) is the network's own or its broadcast address")
+                key,
+                address.isV6
+                    ? "\(address) is the network's own address"
+                    : "\(address) is the network's own or its broadcast address")
         }
-        if let other = subnets.first(where: { Self.overlap($0, subnet) }) {
+        if let other = subnets.first(where: { Self.overlap($0.subnet, subnet) }) {
             throw fields.error(
-                key, "\(Self.text(subnet)) overlaps \(Self.text(other)) of \(other.field)")
+                key,
+                "\(Self.text(subnet)) overlaps \(Self.text(other.subnet)) of \(other.field)")
         }
-        subnets.append(subnet)
+        subnets.append((subnet, fields.path(key)))
         return subnet
     }
 
@@ -105,30 +105,46 @@ struct ConsistencyChecker {
         guard let address = IPAddress(text) else {
             throw fields.error(key, "'\(text)' is no IP address")
         }
-        guard case .v4(let value) = address else {
-            throw fields.error(key, "IPv6 is not supported in testbeds yet")
-        }
-        // 0/8, 127/8 and from 224/4 on: no host's addresses.
-        guard value >> 24 != 0, value >> 24 != 127, value >> 28 < 14 else {
+        guard isHost(address) else {
             throw fields.error(key, "\(address) cannot be a host's address")
         }
         return address
     }
 
+    private static func isHost(_ address: IPAddress) -> Bool {
+        switch address {
+        case .v4(let value):
+            // 0/8, 127/8 and from 224/4 on are no host's.
+            value >> 24 != 0 && value >> 24 != 127 && value >> 28 < 14
+        case .v6(let high, _):
+            // Nor are ::/64 (unspecified, loopback, mapped IPv4) and multicast addresses; link-local
+            // ones mean something on one link only.
+            high != 0 && high >> 56 != 0xff && high >> 54 != 0x3fa
+        }
+    }
+
     private static func isNetworkOrBroadcast(_ address: IPAddress, _ length: Int) -> Bool {
+        if address == network(of: address, length) { return true }
         guard case .v4(let value) = address else { return false }
         let mask = UInt32.max >> UInt32(length)
-        return value & mask == 0 || value & mask == mask
+        return value & mask == mask
     }
 
     private static func overlap(_ first: Subnet, _ second: Subnet) -> Bool {
-        first.host.isContained(
-            in: second.host, prefixLength: min(first.prefixLength, second.prefixLength))
+        first.address.isContained(
+            in: second.address, prefixLength: min(first.prefixLength, second.prefixLength))
     }
 
     private static func text(_ subnet: Subnet) -> String {
-        guard case .v4(let value) = subnet.host else { return "\(subnet.host)" }
-        let mask = UInt32.max << UInt32(32 - subnet.prefixLength)
-        return "\(IPAddress.v4(value & mask))/\(subnet.prefixLength)"
+        "\(network(of: subnet.address, subnet.prefixLength))/\(subnet.prefixLength)"
+    }
+
+    /// The address without the host's bits.
+    private static func network(of address: IPAddress, _ length: Int) -> IPAddress {
+        switch address {
+        case .v4(let value): .v4(value & ~(UInt32.max >> UInt32(length)))
+        case .v6(let high, let low):
+            .v6(high & ~(.max >> min(length, 64)), low & ~(.max >> max(length - 64, 0)))
+        }
     }
 }

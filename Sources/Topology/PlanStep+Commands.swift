@@ -36,7 +36,10 @@ extension PlanStep {
         case .disableOffloads(let host, let interface):
             return inside(host, "ethtool -K \(interface) tx off sg off tso off gso off gro off")
         case .addAddress(let host, let interface, let address, let length):
-            return ip(host, "address add \(address)/\(length) dev \(interface)")
+            return ip(
+                host,
+                "address add \(address)/\(length) dev \(interface)"
+                    + (address.isV6 ? " nodad" : ""))
         case .setUp(let host, let interface): return ip(host, "link set dev \(interface) up")
         case .addNeighbour(let host, let interface, let address, let hardwareAddress):
             return ip(
@@ -45,7 +48,10 @@ extension PlanStep {
                     + "dev \(interface) nud permanent")
         case .addRoute(let host, let route): return ip(host, route.command)
         case .addRule(let host, let source, let table, let priority):
-            return ip(host, "rule add from \(source) table \(table) priority \(priority)")
+            return ip(
+                host,
+                (source.isV6 ? "-6 " : "")
+                    + "rule add from \(source) table \(table) priority \(priority)")
         case .startLinks(let kind, let links):
             return links.flatMap { link in
                 switch kind {
@@ -63,7 +69,7 @@ extension PlanStep {
 
 extension PlannedRoute {
     fileprivate var command: String {
-        var words = "route add"
+        var words = isV6 ? "-6 route add" : "route add"
         if let hop {
             words += " default via \(hop.gateway) dev \(hop.interface)"
         } else {

@@ -36,6 +36,7 @@ package struct PlannedInterface: Hashable, Sendable {
 package struct PlannedRoute: Hashable, Sendable {
     /// The next router and the interface that leads there; `nil`: unreachable.
     package var hop: Hop?
+    package var isV6: Bool
     package var table: UInt32
     package var metric: UInt32
 
@@ -49,8 +50,9 @@ package struct PlannedRoute: Hashable, Sendable {
         }
     }
 
-    package init(hop: Hop?, table: UInt32, metric: UInt32) {
+    package init(hop: Hop?, isV6: Bool, table: UInt32, metric: UInt32) {
         self.hop = hop
+        self.isV6 = isV6
         self.table = table
         self.metric = metric
     }

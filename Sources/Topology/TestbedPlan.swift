@@ -56,20 +56,34 @@ private struct PlanBuilder {
     mutating func addHosts() {
         for host in TestbedHost.allCases { steps.append(.createNamespace(host)) }
         for host in TestbedHost.allCases {
+            let hasV6 = topology.usesV6 && host != .links
             // Before any interface is made, so that `default` counts for it.
             for scope in ["all", "default"] {
-                set(host, "net.ipv6.conf.\(scope).disable_ipv6", "1")
+                set(host, "net.ipv6.conf.\(scope).disable_ipv6", hasV6 ? "0" : "1")
+                if hasV6 { quieten(host, "net.ipv6.conf.\(scope)") }
                 if host != .links { set(host, "net.ipv4.conf.\(scope).rp_filter", "0") }
             }
+            // An IPv4 address stays when its interface goes down; so shall an IPv6 address.
+            if hasV6, host == .client { set(host, "net.ipv6.conf.all.keep_addr_on_down", "1") }
             switch host {
             case .client, .server:
                 // A run must not learn from the one before.
                 set(host, "net.ipv4.tcp_no_metrics_save", "1")
-            case .router: set(host, "net.ipv4.ip_forward", "1")
+            case .router:
+                set(host, "net.ipv4.ip_forward", "1")
+                if hasV6 { set(host, "net.ipv6.conf.all.forwarding", "1") }
             case .links: break
             }
             steps.append(.setUp(host, interface: "lo"))
         }
+    }
+
+    /// Addresses and routes are ours alone, and there from the start.
+    private mutating func quieten(_ host: TestbedHost, _ scope: String) {
+        set(host, "\(scope).accept_ra", "0")
+        set(host, "\(scope).accept_dad", "0")
+        // No link-local addresses, hence no router solicitations.
+        set(host, "\(scope).addr_gen_mode", "1")
     }
 
     private mutating func set(_ host: TestbedHost, _ name: String, _ value: String) {
@@ -105,12 +119,16 @@ private struct PlanBuilder {
         let server = PlannedInterface(
             host: .server, name: link.interface, hardwareAddress: Self.address(0xff, 1))
         addVeth(router, server, mtu: link.mtu)
-        addAddress(router, link.routerAddress, link.prefixLength)
-        addAddress(server, link.address, link.prefixLength)
+        for subnet in link.subnets {
+            addAddress(router, subnet.routerAddress, subnet.prefixLength)
+            addAddress(server, subnet.address, subnet.prefixLength)
+        }
         steps.append(.setUp(.router, interface: router.name))
         steps.append(.setUp(.server, interface: server.name))
-        addNeighbours(router, link.routerAddress, server, link.address)
-        addDefault(.server, via: link.routerAddress, on: server.name)
+        for subnet in link.subnets {
+            addNeighbours(router, subnet.routerAddress, server, subnet.address)
+            addDefault(.server, via: subnet.routerAddress, on: server.name)
+        }
     }
 
     mutating func addClientRoutes() {
@@ -119,7 +137,10 @@ private struct PlanBuilder {
             addDefault(.client, via: path.routerAddress, on: path.interface, table: table)
             // Last in its table: what belongs on this path does not sneak out on another.
             steps.append(
-                .addRoute(.client, PlannedRoute(hop: nil, table: table, metric: 9_999)))
+                .addRoute(
+                    .client,
+                    PlannedRoute(
+                        hop: nil, isV6: path.clientAddress.isV6, table: table, metric: 9_999)))
             steps.append(
                 .addRule(
                     .client, from: path.clientAddress, table: table,
@@ -171,8 +192,8 @@ private struct PlanBuilder {
             .addRoute(
                 host,
                 PlannedRoute(
-                    hop: PlannedRoute.Hop(gateway: gateway, interface: interface), table: table,
-                    metric: metric)))
+                    hop: PlannedRoute.Hop(gateway: gateway, interface: interface),
+                    isV6: gateway.isV6, table: table, metric: metric)))
     }
 
     /// Locally administered; unique within a testbed.

@@ -30,7 +30,17 @@ extension Topology {
         var checker = ConsistencyChecker()
         let server = try ServerLink(&serverFields, &checker)
         var paths: [Path] = []
-        for var entry in entries { paths.append(try Path(&entry, &checker)) }
+        for var entry in entries {
+            let path = try Path(&entry, &checker)
+            let isV6 = path.clientAddress.isV6
+            guard server.address(isV6: isV6) != nil else {
+                throw entry.error(
+                    "client",
+                    "the server has no \(isV6 ? "IPv6" : "IPv4") address: give it one with "
+                        + "'second-address' and 'second-router'")
+            }
+            paths.append(path)
+        }
         self.init(name: name, description: description, paths: paths, server: server)
     }
 
@@ -104,13 +114,13 @@ extension Path {
         // The ends of the link carry the name with "-c" or "-r" behind it.
         try checker.takeInterface(interface, "interface", fields, longest: 13)
         try checker.takeName(name, fields)
-        let subnet = try checker.takeSubnet(&fields, host: "client")
-        let mtu = try fields.mtu()
+        let subnet = try checker.takeSubnet(&fields, host: "client", router: "router")
+        let mtu = try fields.mtu(isV6: subnet.isV6)
         let profiles = try LinkProfileReader.read(&fields, mtu: mtu)
         try fields.finish()
         self.init(
-            name: name, interface: interface, clientAddress: subnet.host,
-            routerAddress: subnet.router, prefixLength: subnet.prefixLength, mtu: mtu,
+            name: name, interface: interface, clientAddress: subnet.address,
+            routerAddress: subnet.routerAddress, prefixLength: subnet.prefixLength, mtu: mtu,
             up: profiles.up, down: profiles.down)
     }
 }
@@ -125,21 +135,38 @@ extension ServerLink {
         }
         let routerInterface = try fields.text("router-interface") ?? "server0"
         try checker.takeInterface(routerInterface, "router-interface", fields, longest: 15)
-        let subnet = try checker.takeSubnet(&fields, host: "address")
-        let mtu = try fields.mtu()
+        let subnet = try checker.takeSubnet(&fields, host: "address", router: "router")
+        let second = try Self.second(&fields, &checker, isV6: !subnet.isV6)
+        let mtu = try fields.mtu(isV6: subnet.isV6 || second != nil)
         let ideal = "the link to the server is ideal: it has no rate, delay or loss"
         try fields.finish(
             foreign: Dictionary(
                 uniqueKeysWithValues: LinkProfileReader.keys.map { ($0, ideal) }))
         self.init(
-            interface: interface, routerInterface: routerInterface, address: subnet.host,
-            routerAddress: subnet.router, prefixLength: subnet.prefixLength, mtu: mtu)
+            interface: interface, routerInterface: routerInterface, address: subnet.address,
+            routerAddress: subnet.routerAddress, prefixLength: subnet.prefixLength,
+            second: second, mtu: mtu)
+    }
+
+    private static func second(
+        _ fields: inout FieldReader, _ checker: inout ConsistencyChecker, isV6: Bool
+    ) throws(TopologyError) -> Subnet? {
+        let isThere = ["second-address", "second-router"].map { fields.node($0) != nil }
+        guard isThere.contains(true) else { return nil }
+        let subnet = try checker.takeSubnet(
+            &fields, host: "second-address", router: "second-router")
+        guard subnet.isV6 == isV6 else {
+            throw fields.error(
+                "second-address", "must be of the family that 'address' is not of")
+        }
+        return subnet
     }
 }
 
 extension FieldReader {
-    mutating func mtu() throws(TopologyError) -> Int {
-        // RFC 791 asks every host for 576; beyond 9000 no Ethernet goes.
-        try integer("mtu", in: 576...9000) ?? 1500
+    mutating func mtu(isV6: Bool) throws(TopologyError) -> Int {
+        // RFC 791 asks every host for 576, RFC 8200 every link for 1280; beyond 9000 no Ethernet
+        // goes.
+        try integer("mtu", in: (isV6 ? 1280 : 576)...9000) ?? 1500
     }
 }

@@ -22,6 +22,41 @@ package struct Topology: Hashable, Sendable {
 
     /// The position of the path of this name.
     package func path(named name: String) -> Int? { paths.firstIndex { $0.name == name } }
+
+    /// The server's address of the family of a path: there packets of that path go.
+    package func serverAddress(path: Int) -> IPAddress {
+        server.address(isV6: paths[path].clientAddress.isV6) ?? server.address
+    }
+
+    /// What a client that begins on the first path has to be told, because it needs it on another
+    /// one: the server's address of the other family.
+    package var announcedAddresses: [IPAddress] {
+        let others = paths.indices.map { serverAddress(path: $0) }
+        return server.subnets.map(\.address).filter {
+            others.contains($0) && $0 != serverAddress(path: 0)
+        }
+    }
+
+    /// Whether anything in it has an IPv6 address.
+    package var usesV6: Bool { server.subnets.contains(where: \.isV6) }
+}
+
+/// Where a host and its router meet.
+package struct Subnet: Hashable, Sendable {
+    /// The host's address.
+    package var address: IPAddress
+    /// The router's address.
+    package var routerAddress: IPAddress
+    /// Bits of the network that both addresses lie in.
+    package var prefixLength: Int
+
+    package init(address: IPAddress, routerAddress: IPAddress, prefixLength: Int) {
+        self.address = address
+        self.routerAddress = routerAddress
+        self.prefixLength = prefixLength
+    }
+
+    package var isV6: Bool { address.isV6 }
 }
 
 /// One access link: from an interface of the client to one of the router.
@@ -67,17 +102,32 @@ package struct ServerLink: Hashable, Sendable {
     package var address: IPAddress
     package var routerAddress: IPAddress
     package var prefixLength: Int
+    /// Addresses of the other family, if the server has both.
+    package var second: Subnet?
     package var mtu: Int
 
     package init(
         interface: String = "eth0", routerInterface: String = "server0", address: IPAddress,
-        routerAddress: IPAddress, prefixLength: Int, mtu: Int = 1500
+        routerAddress: IPAddress, prefixLength: Int, second: Subnet? = nil, mtu: Int = 1500
     ) {
         self.interface = interface
         self.routerInterface = routerInterface
         self.address = address
         self.routerAddress = routerAddress
         self.prefixLength = prefixLength
+        self.second = second
         self.mtu = mtu
+    }
+
+    /// One for each family that the server has.
+    package var subnets: [Subnet] {
+        let first = Subnet(
+            address: address, routerAddress: routerAddress, prefixLength: prefixLength)
+        return [first] + (second.map { [$0] } ?? [])
+    }
+
+    /// The server's address of a family.
+    package func address(isV6: Bool) -> IPAddress? {
+        subnets.first { $0.isV6 == isV6 }?.address
     }
 }

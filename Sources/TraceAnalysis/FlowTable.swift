@@ -30,14 +30,17 @@ struct FlowTable {
     private var current: [FourTuple: Int] = [:]
     /// Sightings of what looks the same: a number for each look.
     private var looks: [Identity: Int] = [:]
-    /// For each look and point how many there were, and the number of the last sighting.
+    /// For each look and point how many there were, and when the last one was.
     private var counts: [Int32] = []
-    private var lastSightings: [Int] = []
+    private var lastTimes: [Int64] = []
     /// For each look its first packet, and the later ones by their order.
     private var firstPackets: [Int] = []
     private var laterPackets: [Occurrence: Int] = [:]
 
     private static let unseen = Int64.min
+    /// Two sightings of the same octets at the same point closer than this are one packet.
+    private static let repetitionSpan: Int64 = 20_000
+
     /// What makes a packet the same at another point.
     private struct Identity: Hashable {
         var flowAndFlags: UInt64
@@ -88,9 +91,9 @@ struct FlowTable {
         }
         packets.reserveCapacity(records.count)
         looks.reserveCapacity(records.count)
-        for index in order { take(index, of: records) }
+        for index in order { take(records[index]) }
         looks = [:]
-        (counts, lastSightings, firstPackets, laterPackets) = ([], [], [], [:])
+        (counts, lastTimes, firstPackets, laterPackets) = ([], [], [], [:])
     }
 
     /// When the packet was seen at the point.
@@ -102,17 +105,20 @@ struct FlowTable {
     /// The first sighting.
     func firstTime(of packet: Int) -> Int64 { packets[packet].segment.time }
 
-    private mutating func take(_ index: Int, of records: [SegmentRecord]) {
-        let record = records[index]
+    private mutating func take(_ record: SegmentRecord) {
         let (flow, isFromFirst) = flow(of: record)
         let look = look(of: Identity(record, flow: flow, isFromFirst: isFromFirst))
         let place = look * pointCount + record.point
-        if counts[place] > 0, record.repeats(records[lastSightings[place]]) {
+        // A retransmission of Linux has an identification of its own; one that has none comes later
+        // than a repeated sighting.
+        if counts[place] > 0,
+            record.identification != 0 || record.time - lastTimes[place] < Self.repetitionSpan
+        {
             repeated += 1
             return
         }
         counts[place] += 1
-        lastSightings[place] = index
+        lastTimes[place] = record.time
         if let known = packet(look, counts[place]) {
             times[known * pointCount + record.point] = record.time
             return
@@ -136,7 +142,7 @@ struct FlowTable {
         looks[identity] = new
         firstPackets.append(-1)
         counts.append(contentsOf: repeatElement(0, count: pointCount))
-        lastSightings.append(contentsOf: repeatElement(0, count: pointCount))
+        lastTimes.append(contentsOf: repeatElement(0, count: pointCount))
         return new
     }
 
@@ -166,18 +172,5 @@ struct FlowTable {
     private func isReuse(of index: Int, by record: SegmentRecord) -> Bool {
         if let known = flows[index].synSequence { return known != record.sequence }
         return !flows[index].packets.isEmpty
-    }
-}
-
-extension SegmentRecord {
-    /// Two sightings of the same octets at the same point closer than this are one packet.
-    private static let repetitionSpan: Int64 = 20_000
-
-    /// Whether it is a second sighting of a packet at the same point. A retransmission of Linux has an
-    /// identification of its own; one that has none comes later than a repeated sighting. Two
-    /// acknowledgments in a row may differ in nothing but their options.
-    fileprivate func repeats(_ last: SegmentRecord) -> Bool {
-        guard identification != 0 || time - last.time < Self.repetitionSpan else { return false }
-        return options == last.options
     }
 }

@@ -97,13 +97,15 @@ extension SegmentHeader {
         (isV6 ? IPv6Header.length : IPv4Header.minimumLength) + encodedLength + payload
     }
 
-    /// Writes a whole IP packet with its checksums; returns its length.
+    /// Writes a whole IP packet with its checksums; returns its length. Where the device finishes
+    /// the TCP checksum, only the sum of the pseudo-header stands in its field.
     ///
     /// `fillPayload` writes the payload into exactly `payloadLength` octets.
     @inline(__always)
     public func encodePacket(
         source: IPAddress, destination: IPAddress, ecn: ECNCodepoint = .notECT,
-        payloadLength: Int, into buffer: UnsafeMutableRawBufferPointer,
+        deviceFinishesChecksum: Bool = false, payloadLength: Int,
+        into buffer: UnsafeMutableRawBufferPointer,
         fillPayload: (UnsafeMutableRawBufferPointer) -> Void
     ) -> Int {
         var writer = ByteWriter(buffer)
@@ -131,6 +133,10 @@ extension SegmentHeader {
         var sum = InternetChecksum.pseudoHeader(
             source: source, destination: destination, protocolNumber: tcpProtocolNumber,
             length: tcpLength)
+        if deviceFinishesChecksum {
+            writer.overwrite(sum.folded, at: start + 16)
+            return length
+        }
         sum.add(UnsafeRawBufferPointer(rebasing: buffer[start..<length]))
         writer.overwrite(sum.checksum, at: start + 16)
         return length

@@ -35,11 +35,13 @@ enum Ladder {
         "LinkModel": pure(2), "Middlebox": pure(3), "TCP": pure(3),
         "MPTCP": pure(4, ["Crypto"]), "HostStack": pure(5),
         "TraceAnalysis": pure(5, ["Crypto"]), "Topology": pure(5, ["Foundation", "Yams"]),
-        "Scenario": pure(6), "NetworkSimulation": pure(6), "LinuxSystem": linux(6),
+        "Scenario": pure(6), "NetworkSimulation": pure(6), "FuzzTargets": pure(6),
+        "LinuxSystem": linux(6),
         "Netlink": linux(7), "PacketDevice": linux(7), "PacketCapture": linux(7),
         "StackRuntime": linux(8), "KernelEndpoint": linux(8), "Testbed": linux(8),
         "Experiment": linux(9), "Reporting": pure(9, ["Foundation"]),
         "MPTCPCtlCommands": linux(10),
+        "mptcpctl-fuzz": linux(11),
         "mptcpctl": Row(level: 11, isPure: false, outside: .only([])),
     ]
 

@@ -50,6 +50,7 @@ import Testing
         (["--assert", "failed"], "comparison"),
         (["--client", "kernel"], "--client"),
         (["--interval", "5ms"], "--interval"),
+        (["wifi-v6-lte-v4", "--client", "kernel", "--backend", "netns"], "IPv6 to IPv4"),
         (["wifi-lte2"], "wifi-lte"),
         (["/dev/null"], "/dev/null"),
         (["--no-such-option"], "no-such-option"),

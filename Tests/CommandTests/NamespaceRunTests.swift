@@ -77,9 +77,20 @@ struct NamespaceRunTests {
     /// endpoint most of a millisecond, which the simulation does not have.
     @Test(arguments: ["break-before-make", "make-before-break"])
     func bothWorldsAgree(mode: String) throws {
+        try expectAgreement("wifi-lte", mode: mode, runs: 5)
+    }
+
+    /// With IPv6 and from IPv6 to IPv4, too: addresses and routes are there when the link is.
+    @Test(arguments: ["wifi-lte-v6", "wifi-v6-lte-v4"])
+    func bothWorldsAgreeInOtherFamilies(testbed: String) throws {
+        try expectAgreement(testbed, mode: "break-before-make", runs: 3)
+    }
+
+    private func expectAgreement(_ testbed: String, mode: String, runs: Int) throws {
         try Tool.withTemporaryDirectory { directory in
             let common = [
-                "--mode", mode, "--workload", "stream", "--duration", "2500ms", "--runs", "5",
+                testbed, "--mode", mode, "--workload", "stream", "--duration", "2500ms", "--runs",
+                String(runs),
             ]
             let (real, realResults) = try handover("\(directory)/real", common)
             #expect(real.exit == .code(0), "\(real.error)")

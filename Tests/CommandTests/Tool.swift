@@ -28,6 +28,9 @@ enum Tool {
         (Capabilities.effective().canBuildNetworks || Capabilities.userNamespacesAllowed())
         && (try? Executable.find("nft")) != nil
 
+    /// Whether the kernel's MPTCP can be talked to.
+    static let hasKernelMPTCP = (try? SysctlFile("net.mptcp.enabled").read()) == "1"
+
     /// Runs it to its end.
     static func run(_ arguments: String...) throws -> ChildProcess.Outcome {
         try ChildProcess.run(path, arguments)

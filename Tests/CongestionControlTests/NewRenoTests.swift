@@ -13,7 +13,7 @@ extension CongestionController {
     /// A controller in congestion avoidance at this many segments, reached by a fast retransmit.
     static func avoiding(_ kind: CongestionControlKind, segments: Int) -> CongestionController {
         var controller = CongestionController(kind)
-        let factor = kind == .reno ? 2.0 : 1 / 0.7
+        let factor = kind == .cubic ? 1 / 0.7 : 2.0
         let before = Int((Double(segments * segment) * factor).rounded(.up))
         controller.grow(by: before - controller.window, now: .zero)
         controller.enterRecovery(inFlight: before, now: .zero)
@@ -82,7 +82,7 @@ struct SlowStartTests {
         controller.retransmissionTimeout(
             inFlight: 100 * segment, isFirstForThisLoss: true, now: .zero)
         #expect(controller.window == segment)
-        #expect(controller.slowStartThreshold == (kind == .reno ? 50 : 70) * segment)
+        #expect(controller.slowStartThreshold == (kind == .cubic ? 70 : 50) * segment)
         controller.grow(by: controller.slowStartThreshold - segment, now: .zero)
         #expect(controller.window == controller.slowStartThreshold)
         #expect(!controller.isInSlowStart)

@@ -29,7 +29,7 @@ import Topology
     /// On `wifi-lte` a record is under way at the break, on `multimob` all have arrived.
     @Test(arguments: HandoverMode.allCases, Direction.allCases)
     func streamsMeetTheirLimit(mode: HandoverMode, direction: Direction) throws {
-        for testbed in ["wifi-lte", "multimob"] {
+        for testbed in ["wifi-lte", "multimob", "wifi-lte-v6", "wifi-v6-lte-v4"] {
             try expectLimit(mode, direction, testbed)
         }
     }
@@ -70,6 +70,23 @@ import Topology
                 #expect(result.bytes.isIntact == true)
                 #expect(result[.resume] != nil)
             }
+        }
+    }
+
+    /// IPv6, and a handover from IPv6 to IPv4: the same, and the server's second address is known in
+    /// time.
+    @Test(arguments: ["wifi-lte-v6", "wifi-v6-lte-v4"], BreakKind.allCases)
+    func otherFamilies(testbed: String, kind: BreakKind) throws {
+        for mode in HandoverMode.allCases {
+            var scenario = HandoverScenario()
+            scenario.breakKind = kind
+            scenario.mode = mode
+            scenario.runs = 1
+            scenario.duration = .milliseconds(2_300)
+            let result = try run(scenario, testbed: testbed).runs[0]
+            #expect(result.outcome == .completed, "\(result.reason ?? "")")
+            #expect(result.bytes.isIntact == true)
+            #expect(result[.resume] != nil)
         }
     }
 

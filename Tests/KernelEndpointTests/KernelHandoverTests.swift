@@ -99,4 +99,17 @@ struct KernelHandoverTests {
         scenario.client = .swift
         #expect(plan().beforeStart == [] && plan().atMake == [])
     }
+
+    /// From IPv6 to IPv4 there is no other way than to an address that the server announces.
+    @Test func planAcrossFamilies() {
+        var scenario = HandoverScenario()
+        scenario.client = .kernel
+        scenario.mode = .makeBeforeBreak
+        let plan = KernelHandoverPlan(
+            scenario, oldAddress: .v6(0x2001_0db8 << 32, 2), newAddress: TwoPaths.lte)
+        #expect(
+            plan.beforeStart == [
+                .add(KernelPathEndpoint(TwoPaths.lte, [.subflow, .backup, .laminar]))
+            ])
+    }
 }

@@ -24,6 +24,9 @@ private func accepts(_ program: [FilterInstruction], _ frame: [UInt8]) -> Bool {
         case .loadHalfIndexed:
             guard let value = load(Int(step.k + x), 2) else { return false }
             a = value
+        case .loadByteIndexed:
+            guard let value = load(Int(step.k + x), 1) else { return false }
+            a = value
         case .loadHeaderLength:
             guard let value = load(Int(step.k), 1) else { return false }
             x = 4 * (value & 0xf)
@@ -95,6 +98,48 @@ struct PacketFilterTests {
         #expect(!accepts(program, arp))
     }
 
+    /// An ICMP error about a segment from this port.
+    private func error4(
+        port: UInt16, options: Int = 0, quotes: UInt8 = 6, quotedVersion: UInt8 = 0x45
+    ) -> [UInt8] {
+        var frame = frame4(port: 0, transport: 1, options: options)
+        frame += [UInt8](repeating: 0, count: 16)
+        let quoted = 34 + 4 * options + 8
+        frame[34 + 4 * options] = 3
+        frame[quoted] = quotedVersion
+        frame[quoted + 9] = quotes
+        frame[quoted + 20] = UInt8(port >> 8)
+        frame[quoted + 21] = UInt8(port & 0xff)
+        return frame
+    }
+
+    private func error6(port: UInt16, type: UInt8 = 2, quotes: UInt8 = 6) -> [UInt8] {
+        var frame = frame6(port: 0, next: 58) + [UInt8](repeating: 0, count: 36)
+        frame[54] = type
+        frame[62] = 0x60
+        frame[68] = quotes
+        frame[102] = UInt8(port >> 8)
+        frame[103] = UInt8(port & 0xff)
+        return frame
+    }
+
+    @Test("ICMP errors about the range's segments are in, others out")
+    func errors() {
+        for (port, expected) in [
+            (UInt16(39999), false), (40000, true), (40009, true), (40010, false),
+        ] {
+            #expect(accepts(program, error4(port: port)) == expected)
+            #expect(accepts(program, error4(port: port, options: 3)) == expected)
+            #expect(accepts(program, error6(port: port)) == expected)
+        }
+        #expect(!accepts(program, error4(port: 40000, quotes: 17)))
+        #expect(!accepts(program, error4(port: 40000, quotedVersion: 0x46)))
+        #expect(!accepts(program, error6(port: 40000, quotes: 17)))
+        // Neighbour discovery and echoes.
+        #expect(!accepts(program, error6(port: 40000, type: 128)))
+        #expect(!accepts(program, error6(port: 40000, type: 135)))
+    }
+
     @Test("a frame that is cut off before the port is dropped, at every length")
     func truncated() {
         for length in 0..<38 {
@@ -105,6 +150,12 @@ struct PacketFilterTests {
             #expect(!accepts(program, Array(frame6(port: 40000).prefix(length))))
         }
         #expect(accepts(program, Array(frame6(port: 40000).prefix(58))))
+        for length in 0..<64 {
+            #expect(!accepts(program, Array(error4(port: 40000).prefix(length))))
+        }
+        for length in 0..<104 {
+            #expect(!accepts(program, Array(error6(port: 40000).prefix(length))))
+        }
     }
 
     @Test("one port, the whole range, everything")

@@ -5,6 +5,7 @@ import MPTCP
 import NetworkPrimitives
 import Scenario
 import StackRuntime
+import Synchronization
 import TCP
 import Testing
 
@@ -15,9 +16,11 @@ extension RealNetworkTests {
         .enabled("needs a kernel with MPTCP") { TestNetwork.canAskKernel })
     struct KernelInterop {
         /// A network in which the kernel's path managers are ready, and the kernel's side of it.
-        struct Bench {
+        final class Bench {
             let network: TestNetwork
             let kernelClient: Bool
+            /// What the kernel's sockets are told.
+            let kernelOptions = Mutex(KernelSocketOptions())
 
             init(
                 kernelIsClient: Bool, up: [TestNetwork.Path] = TestNetwork.Path.allCases,
@@ -46,7 +49,9 @@ extension RealNetworkTests {
             }
 
             func server(_ change: @escaping TestEndpoint.Change = { _ in }) throws -> TestEndpoint {
-                try .server(kernelClient ? .swift : .kernel, in: network.host, change)
+                try .server(
+                    kernelClient ? .swift : .kernel, in: network.host,
+                    options: kernelOptions.withLock { $0 }, change)
             }
 
             func client(
@@ -55,7 +60,19 @@ extension RealNetworkTests {
             ) throws -> TestEndpoint {
                 try .client(
                     kernelClient ? .kernel : .swift, in: network.client, workload,
-                    timeout: timeout, change)
+                    timeout: timeout, options: kernelOptions.withLock { $0 }, change)
+            }
+
+            /// The kernel goes on closing, and counting, when its application has ended.
+            func awaitKernelSockets() throws {
+                let limit = MonotonicClock.now() + .seconds(5)
+                while MonotonicClock.now() < limit {
+                    let left = try NamespaceThread.run(in: kernel) {
+                        try KernelSockets.unfinished(port: TestNetwork.server.port)
+                    }
+                    if left == 0 { return }
+                    _ = try EventPoll().wait(until: MonotonicClock.now() + .milliseconds(5))
+                }
             }
 
             /// What no clean run may count (kernel-peer.md, 19.5).
@@ -164,12 +181,13 @@ extension RealNetworkTests {
         func ipv6(_ kernelIsClient: Bool) throws {
             let bench = try Bench(kernelIsClient: kernelIsClient)
             let network = bench.network
-            let remote = Endpoint(IPAddress.v6(0xfd00_0009 << 32, 1), 5_001)
             let server = try TestEndpoint.server(
-                kernelIsClient ? .swift : .kernel, in: network.host, address: remote.address)
+                kernelIsClient ? .swift : .kernel, in: network.host,
+                address: TestNetwork.serverV6.address)
             let client = try TestEndpoint.client(
                 kernelIsClient ? .kernel : .swift, in: network.client,
-                Workload(.bulk, .upload, size: 1_000_000), from: nil, to: remote)
+                Workload(.bulk, .upload, size: 1_000_000), from: nil,
+                to: TestNetwork.serverV6)
             #expect(try client.outcome().summary.failure == nil)
             let far = try server.outcome()
             #expect(far.isMPTCP && far.summary.bytesReceived == 1_000_000)

@@ -87,10 +87,9 @@ extension RealNetworkTests {
         @Test func ipv6() throws {
             let network = try TestNetwork()
             let server = try TestEndpoint.server(.swift, in: network.host)
-            let remote = Endpoint(IPAddress.v6(0xfd00_0009 << 32, 1), 5_001)
-            // A new link may carry IPv6 a second late, when the kernel has noticed its carrier.
             let client = try TestEndpoint.client(
-                .swift, in: network.client, Workload(.stream, .download), from: nil, to: remote)
+                .swift, in: network.client, Workload(.stream, .download), from: nil,
+                to: TestNetwork.serverV6)
             try client.log.wait(for: "subflow_established", count: 2)
             client.command(.stop)
             let near = try client.outcome()

@@ -84,6 +84,7 @@ final class TestEndpoint: @unchecked Sendable {
     static func server(
         _ stack: TestStack, in namespace: NetworkNamespace, address: IPAddress = .v4(0),
         port: UInt16 = TestNetwork.server.port, connections: Int = 1, timeout: Duration? = nil,
+        options: KernelSocketOptions = KernelSocketOptions(),
         _ change: @escaping Change = { _ in }
     ) throws -> TestEndpoint {
         let endpoint = try TestEndpoint(in: namespace) { endpoint in
@@ -98,7 +99,7 @@ final class TestEndpoint: @unchecked Sendable {
                 }
             case .kernel:
                 try endpoint.runKernel(connections: connections, timeout: timeout) {
-                    try $0.listen(on: Endpoint(address, port))
+                    try $0.listen(on: Endpoint(address, port), options: options)
                 }
             }
         }
@@ -110,7 +111,8 @@ final class TestEndpoint: @unchecked Sendable {
     static func client(
         _ stack: TestStack, in namespace: NetworkNamespace, _ workload: Workload,
         from local: IPAddress? = TestNetwork.wifi, to remote: Endpoint = TestNetwork.server,
-        timeout: Duration = .seconds(60), _ change: @escaping Change = { _ in }
+        timeout: Duration = .seconds(60), options: KernelSocketOptions = KernelSocketOptions(),
+        _ change: @escaping Change = { _ in }
     ) throws -> TestEndpoint {
         try TestEndpoint(in: namespace) { endpoint in
             switch stack {
@@ -124,7 +126,8 @@ final class TestEndpoint: @unchecked Sendable {
                 }
             case .kernel:
                 try endpoint.runKernel(timeout: timeout) {
-                    try $0.connect(from: local, to: remote, workload: workload)
+                    try $0.connect(
+                        from: local, to: remote, workload: workload, options: options)
                 }
             }
         }
@@ -192,7 +195,7 @@ final class TestEndpoint: @unchecked Sendable {
         let runner = try KernelWorkloadRunner { self.log.append($0) }
         try start(runner)
         return try runner.run(
-            until: wake.rawValue, isStop: { takeCommands().contains(.stop) },
+            until: wake.rawValue, commands: takeCommands,
             connections: connections, timeout: timeout ?? .seconds(60)
         ).map { EndOutcome(summary: $0.summary, isMPTCP: $0.isMPTCP, information: nil) }
     }

@@ -15,6 +15,9 @@ final class TestNetwork {
     static let serverAddress = IPAddress.v4(0x0a00_0901)
     static let secondServerAddress = IPAddress.v4(0x0a00_0902)
     static let server = Endpoint(serverAddress, 5_001)
+    static let wifiV6 = IPAddress.v6(0xfd00_0001 << 32, 2)
+    static let lteV6 = IPAddress.v6(0xfd00_0002 << 32, 2)
+    static let serverV6 = Endpoint(IPAddress.v6(0xfd00_0009 << 32, 1), 5_001)
 
     let client: NetworkNamespace
     let router: NetworkNamespace
@@ -48,14 +51,19 @@ final class TestNetwork {
         try SysctlFile("net.ipv6.conf.all.forwarding").write("1", in: router)
         for path in Path.allCases {
             let (name, number) = (path.interface, path.rawValue)
-            try ip(client, "link add \(name) type veth peer name \(name) netns \(router.name)")
+            try ip(
+                client,
+                "link add \(name) \(Self.index(number)) type veth peer name \(name) "
+                    + "netns \(router.name)")
             try address(client, "10.0.\(number).2/24", "fd00:\(number)::2/64", name)
             try address(router, "10.0.\(number).1/24", "fd00:\(number)::1/64", name)
             try ip(client, "rule add from 10.0.\(number).2 table 10\(number)")
             try ip(client, "-6 rule add from fd00:\(number)::2 table 10\(number)")
             try ip(router, "link set \(name) up")
         }
-        try ip(host, "link add eth0 type veth peer name server0 netns \(router.name)")
+        try ip(
+            host,
+            "link add eth0 \(Self.index(9)) type veth peer name server0 netns \(router.name)")
         try address(host, "10.0.9.1/24", "fd00:9::1/64", "eth0")
         try ip(host, "address add 10.0.9.2/24 dev eth0")
         try address(router, "10.0.9.254/24", "fd00:9::254/64", "server0")
@@ -76,6 +84,10 @@ final class TestNetwork {
         }
         for path in up { try bringUp(path) }
     }
+
+    /// When both ends have the same number the kernel takes a veth for a device of its own, and its
+    /// link watch takes up to a second to see the carrier. IPv6 waits for that.
+    private static func index(_ number: Int) -> String { "index \(90 + number)" }
 
     deinit {
         for namespace in [client, router, host] {

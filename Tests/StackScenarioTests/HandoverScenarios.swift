@@ -24,7 +24,7 @@ enum WorkloadKind: CaseIterable { case bulk, stream, requestResponse }
 
     func run(
         makeFirst: Bool, _ kind: BreakKind, isUpload: Bool, _ workload: WorkloadKind,
-        prepare: (TwoPathNetwork) -> Void = { _ in }
+        families: TwoPathNetwork.Families = .v4, prepare: (TwoPathNetwork) -> Void = { _ in }
     ) -> Result {
         let total: Int =
             switch workload {
@@ -32,8 +32,10 @@ enum WorkloadKind: CaseIterable { case bulk, stream, requestResponse }
             case .stream: 200 * 75
             case .requestResponse: 1_000 * 40
             }
+        var shape: TwoPathNetwork.Shape = makeFirst ? .init() : .breakBeforeMake
+        shape.families = families
         let network = TwoPathNetwork(
-            makeFirst ? .init() : .breakBeforeMake,
+            shape,
             upload: isUpload || workload == .requestResponse ? total : 0,
             download: !isUpload || workload == .requestResponse ? total : 0)
         prepare(network)
@@ -97,7 +99,7 @@ enum WorkloadKind: CaseIterable { case bulk, stream, requestResponse }
         case .silent: network.cut(0)
         case .addressRemoved:
             network.simulation.perform(network.client) {
-                $0.giveUpAddress(TwoPathNetwork.wifiAddress, now: network.simulation.now)
+                $0.giveUpAddress(network.families.wifi, now: network.simulation.now)
             }
         }
     }

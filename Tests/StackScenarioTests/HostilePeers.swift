@@ -35,6 +35,13 @@ import WireFormat
         shape.client.connection.policy =
             SwitchPolicy.allCases.randomElement(using: &generator) ?? .full
         shape.client.connection.usesChecksum = Int.random(in: 0..<4, using: &generator) == 0
+        shape.client.connection.scheduler =
+            SchedulerKind.allCases.randomElement(using: &generator) ?? .lowestRTT
+        shape.server.connection.scheduler = shape.client.connection.scheduler
+        shape.client.connection.opportunisticRetransmission = Bool.random(using: &generator)
+        shape.client.connection.versions =
+            VersionPolicy.allCases.randomElement(using: &generator) ?? .v1
+        shape.server.connection.versions = .any
         shape.client.connection.graceTime = .seconds(2)
         shape.server.connection.graceTime = .seconds(2)
         shape.server.connection.announcedAddresses = [IPAddress.v4(0x0a00_0902)]

@@ -1,9 +1,11 @@
+import CongestionControl
 import Foundation
 import HostStack
 import LinkModel
 import MPTCP
 import NetworkPrimitives
 import NetworkSimulation
+import TCP
 import Testing
 
 /// Many connections of random size over random bad links. Every byte must arrive intact, and no
@@ -50,6 +52,16 @@ import Testing
                     length: Int.random(in: 20...1_500, using: &generator),
                     isKnown: Bool.random(using: &generator)))
         }
+        plan.shape.client.connection.scheduler =
+            SchedulerKind.allCases.randomElement(using: &generator) ?? .lowestRTT
+        plan.shape.server.connection.scheduler =
+            SchedulerKind.allCases.randomElement(using: &generator) ?? .lowestRTT
+        plan.shape.client.connection.opportunisticRetransmission = Bool.random(using: &generator)
+        plan.shape.client.connection.tcp.congestionControl =
+            CongestionControlKind.allCases.randomElement(using: &generator) ?? .cubic
+        plan.shape.client.connection.versions =
+            Int.random(in: 0..<4, using: &generator) == 0 ? .v0 : .v1
+        plan.shape.server.connection.versions = .any
         return plan
     }
 

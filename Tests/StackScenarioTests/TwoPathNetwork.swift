@@ -19,6 +19,7 @@ final class TwoPathNetwork {
         var client = StackConfiguration()
         var server = StackConfiguration()
         var isLTEUpAtStart = true
+        var families = Families.v4
 
         init() {
             wifi.queue = .time(.milliseconds(100))
@@ -46,6 +47,33 @@ final class TwoPathNetwork {
         time: Instant, link: Int, isForward: Bool, isEntering: Bool, segment: Segment
     )
 
+    /// Which IP the paths carry.
+    enum Families: CaseIterable {
+        case v4
+        case v6
+        /// IPv6 over WiFi, IPv4 over LTE; the server has both and announces the second.
+        case wifiV6LTEV4
+
+        var wifi: IPAddress {
+            self == .v4 ? wifiAddress : .v6(0x2001_0db8_0001_0000, 2)
+        }
+
+        var lte: IPAddress {
+            self == .v6 ? .v6(0x2001_0db8_0002_0000, 2) : lteAddress
+        }
+
+        /// The server's addresses, first the one to which the client connects.
+        var server: [IPAddress] {
+            let v6 = IPAddress.v6(0x2001_0db8_0009_0000, 1)
+            return switch self {
+            case .v4: [serverEndpoint.address]
+            case .v6: [v6]
+            case .wifiV6LTEV4: [v6, serverEndpoint.address]
+            }
+        }
+    }
+
+    let families: Families
     static let wifiAddress = IPAddress.v4(0x0a00_0102)
     static let lteAddress = IPAddress.v4(0x0a00_0202)
     static let serverEndpoint = Endpoint(IPAddress.v4(0x0a00_0901), 5_000)
@@ -73,9 +101,13 @@ final class TwoPathNetwork {
     var onRead: ((TwoPathNetwork, Int) -> Void)?
 
     init(_ shape: Shape = Shape(), upload: Int, download: Int, seed: UInt64 = 1) {
+        families = shape.families
         var generator = SeededGenerator(seed: seed)
         client = simulation.addHost(HostStack(configuration: shape.client, seed: generator.next()))
-        server = simulation.addHost(HostStack(configuration: shape.server, seed: generator.next()))
+        var serverConfiguration = shape.server
+        serverConfiguration.connection.announcedAddresses += shape.families.server.dropFirst()
+        server = simulation.addHost(
+            HostStack(configuration: serverConfiguration, seed: generator.next()))
         let wifi = SimulatedPort(host: client, interface: InterfaceID(1))
         let lte = SimulatedPort(host: client, interface: InterfaceID(2))
         let eth = SimulatedPort(host: server, interface: InterfaceID(1))
@@ -86,14 +118,14 @@ final class TwoPathNetwork {
                 backward: LinkDirection(profile: profile, generator: generator.split()))
         }
         simulation.addresses = [
-            wifi: [Self.wifiAddress], lte: [Self.lteAddress], eth: [Self.serverEndpoint.address],
+            wifi: [families.wifi], lte: [families.lte], eth: families.server,
         ]
         interfaces = [
             StackInterface(
-                id: InterfaceID(1), name: "wifi0", addresses: [Self.wifiAddress], mtu: 1_500,
+                id: InterfaceID(1), name: "wifi0", addresses: [families.wifi], mtu: 1_500,
                 isUp: true),
             StackInterface(
-                id: InterfaceID(2), name: "lte0", addresses: [Self.lteAddress], mtu: 1_500,
+                id: InterfaceID(2), name: "lte0", addresses: [families.lte], mtu: 1_500,
                 isUp: shape.isLTEUpAtStart),
         ]
         clientApp = Application(total: upload, salt: 0x55)
@@ -104,19 +136,30 @@ final class TwoPathNetwork {
         simulation.perform(server) { stack in
             stack.setInterface(
                 StackInterface(
-                    id: InterfaceID(1), name: "eth0", addresses: [Self.serverEndpoint.address],
+                    id: InterfaceID(1), name: "eth0", addresses: self.families.server,
                     mtu: 1_500, isUp: true), now: .zero)
             #expect(throws: Never.self) { try stack.listen(port: Self.serverEndpoint.port) }
         }
     }
 
-    /// Has the client connect from WiFi at time zero.
-    func connect() {
+    /// Has the client connect from WiFi now, and write before the SYN leaves if it is to.
+    func connect(writesEarly: Bool = false) {
         simulation.perform(client) { stack in
-            for interface in self.interfaces { stack.setInterface(interface, now: .zero) }
+            let now = self.simulation.now
+            for interface in self.interfaces { stack.setInterface(interface, now: now) }
             self.clientApp.handle = try? stack.connect(
-                to: Self.serverEndpoint, from: Self.wifiAddress, now: .zero)
+                to: Endpoint(self.families.server[0], Self.serverEndpoint.port),
+                from: self.families.wifi, now: now)
+            if writesEarly { self.pump(self.client) }
         }
+    }
+
+    /// Has the client open another connection, for bytes of its own.
+    func connectAgain(upload: Int, download: Int, writesEarly: Bool = false) {
+        clientApp = Application(total: upload, salt: clientApp.salt)
+        serverApp = Application(total: download, salt: serverApp.salt)
+        progress = [:]
+        connect(writesEarly: writesEarly)
     }
 
     /// Takes an interface of the client up or down, link and all.

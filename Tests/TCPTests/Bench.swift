@@ -32,6 +32,8 @@ final class Bench {
     /// What the peer sends beside the numbers.
     var peerOptions = TCPOptions()
     var peerWindow: UInt16 = 60_000
+    /// Payload up to which new data may leave in one piece; 0 for a segment at a time.
+    var superSegment = 0
     /// What the last segment did.
     var lastReception = Reception()
     var closeReason: TCPCloseReason?
@@ -131,7 +133,7 @@ final class Bench {
     }
 
     func poll() {
-        while let segment = tcp.pollSegment(now: now) {
+        while let segment = tcp.pollSegment(now: now, superSegment: superSegment) {
             let header = segment.header
             let sent = Sent(
                 time: milliseconds, flags: header.flags.subtracting(.psh),

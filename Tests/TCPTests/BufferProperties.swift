@@ -39,6 +39,41 @@ import WireFormat
         }
     }
 
+    /// A stream that refers to the bytes of another, which goes on growing and forgetting, keeps its
+    /// own; and a copy of a buffer is a value of its own.
+    @Test(arguments: 0..<20 as Range<UInt64>)
+    func sendBuffersShareBytes(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        var source = SendBuffer()
+        var reader = SendBuffer()
+        var model: [UInt8] = []
+        for _ in 0..<300 {
+            switch Int.random(in: 0..<5, using: &generator) {
+            case 0, 1:
+                let length = Int.random(in: 0...90_000, using: &generator)
+                let new = bytes(source.end..<(source.end + length))
+                new.withUnsafeBytes { source.append($0) }
+                var other = source
+                [UInt8](repeating: 0xee, count: 500).withUnsafeBytes { other.append($0) }
+                #expect(other.end == source.end + 500)
+            case 2:
+                let low = Int.random(in: source.start...source.end, using: &generator)
+                let high = Int.random(in: low...source.end, using: &generator)
+                reader.append(low..<high, of: source)
+                model += bytes(low..<high)
+            case 3: source.discard(upTo: Int.random(in: 0...source.end, using: &generator))
+            default: reader.discard(upTo: Int.random(in: 0...reader.end, using: &generator))
+            }
+            source.releaseIfEmpty()
+            guard reader.count > 0 else { continue }
+            let low = Int.random(in: reader.start..<reader.end, using: &generator)
+            let high = Int.random(in: low...min(reader.end, low + 5_000), using: &generator)
+            var copy = [UInt8](repeating: 0, count: high - low)
+            copy.withUnsafeMutableBytes { reader.copy(low..<high, to: $0) }
+            #expect(copy == Array(model[low..<high]), "seed \(seed)")
+        }
+    }
+
     /// The first copy of an octet wins; what is in order can be read, once.
     @Test(arguments: 0..<30 as Range<UInt64>)
     func reassemblyAgainstMap(seed: UInt64) {
@@ -108,20 +143,14 @@ import WireFormat
                 guard flight > 0 else { continue }
                 let left = una + Int.random(in: 0..<flight, using: &generator)
                 let right = left + Int.random(in: 1...2_000, using: &generator)
-                // Whole packets count.
-                let packet = seed % 2 == 0 ? 300 : 10_000
-                for segment in segments(queue) {
-                    for offset in stride(from: 0, to: segment.length, by: packet) {
-                        let first = segment.sequence + offset
-                        let length = min(packet, segment.length - offset)
-                        guard left.precedesOrEquals(first),
-                            (first + length).precedesOrEquals(right)
-                        else { continue }
-                        let from = start.distance(to: first)
-                        sacked.formUnion(from..<(from + length))
-                    }
+                for segment in segments(queue)
+                where left.precedesOrEquals(segment.sequence)
+                    && segment.end.precedesOrEquals(right)
+                {
+                    let from = start.distance(to: segment.sequence)
+                    sacked.formUnion(from..<(from + segment.length))
                 }
-                queue.sack(left, right, packetLength: packet, now: time, outcome: &outcome)
+                queue.sack(left, right, now: time, outcome: &outcome)
             case 6:
                 if let index = queue.firstLostIndex() {
                     queue.noteRetransmission(index, now: time)

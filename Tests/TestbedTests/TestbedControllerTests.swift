@@ -15,7 +15,9 @@ enum NamespaceSuites {}
 extension NamespaceSuites {
     @Suite("Testbeds", .serialized)
     struct TestbedControllerTests {
-        @Test("stand, check out, and leave nothing behind", arguments: ["wifi-lte", "satellite"])
+        @Test(
+            "stand, check out, and leave nothing behind",
+            arguments: ["wifi-lte", "satellite", "wifi-lte-v6", "wifi-v6-lte-v4"])
         func lifecycle(name: String) throws {
             let topology = try TestPrograms.topology(name)
             let testbed = try TestPrograms.testbed(topology)
@@ -112,6 +114,27 @@ extension NamespaceSuites {
                 #expect(try pair.client.receive(within: .seconds(2)) == round)
             }
             #expect(try testbed.verify() == [])
+        }
+
+        @Test(
+            "IPv6 stays through a link that goes down, and its routes come back",
+            arguments: [("wifi-lte-v6", 1), ("wifi-v6-lte-v4", 0)])
+        func linkDownAndUpV6(name: String, path: Int) throws {
+            let testbed = try TestPrograms.testbed(TestPrograms.topology(name))
+            defer { testbed.tearDown() }
+            let address = testbed.topology.paths[path].clientAddress
+            let client = try RouteController(in: testbed.namespace(.client))
+            for _ in 1...5 {
+                try testbed.setLinkDown(path)
+                let kept = try client.addresses().contains {
+                    $0.address == address && !$0.isTentative
+                }
+                #expect(kept)
+                #expect(try testbed.verify() != [])
+                try testbed.prepareUp(path)
+                try testbed.setLinkUp(path)
+                #expect(try testbed.verify() == [])
+            }
         }
 
         @Test("whoever hears that the link is up finds its route")

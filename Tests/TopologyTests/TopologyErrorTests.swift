@@ -202,7 +202,54 @@ struct TopologyErrorTests {
         expect(
             path("224.0.1.2/24", "224.0.1.1"), field: "paths[0].client", message: "cannot be")
         expect(
-            path("fd00::2/64", "fd00::1"), field: "paths[0].client", message: "IPv6")
+            path("fd00::2/64", "fd00::1"), field: "paths[0].client",
+            message: "the server has no IPv6 address")
+    }
+
+    @Test("IPv6 addresses, and two families at the server")
+    func families() {
+        func path(_ client: String, _ router: String) -> TestbedText {
+            TestbedText(
+                path: "name: wifi\nclient: '\(client)'\nrouter: '\(router)'",
+                server: "address: fd00:9::1/64\nrouter: fd00:9::2")
+        }
+        func server(_ more: String) -> TestbedText {
+            TestbedText(server: "address: 10.0.9.1/24\nrouter: 10.0.9.254\n\(more)")
+        }
+        #expect(path("fd00:1::2/64", "fd00:1::1").failure() == nil)
+        expect(
+            path("fd00:1::2", "fd00:1::1"), field: "paths[0].client",
+            message: "prefix length", suggestion: "fd00:1::2/64")
+        expect(
+            path("fd00:1::2/127", "fd00:1::3"), field: "paths[0].client",
+            message: "between 16 and 126")
+        expect(
+            path("fd00:1::2/64", "fd00:2::1"), field: "paths[0].router", message: "outside")
+        expect(
+            path("fd00:1::/64", "fd00:1::1"), field: "paths[0].client", message: "network's own")
+        expect(
+            path("fd00:9::7/48", "fd00:9::1"), field: "paths[0].client", message: "overlaps")
+        for address in ["::2", "::1", "fe80::2", "ff02::2", "::ffff:10.0.1.2"] {
+            expect(
+                path("\(address)/64", "fd00:1::1"), field: "paths[0].client",
+                message: "cannot be")
+        }
+        expect(
+            path("10.0.1.2/24", "10.0.1.1"), field: "paths[0].client",
+            message: "the server has no IPv4 address")
+        let second = "second-address: fd00:9::1/64\n"
+        #expect(server(second + "second-router: fd00:9::2").failure() == nil)
+        expect(server(second), field: "server.second-router", message: "missing")
+        expect(
+            server("second-router: fd00:9::2"), field: "server.second-address",
+            message: "missing")
+        expect(
+            server("second-address: 10.0.8.1/24\nsecond-router: 10.0.8.2"),
+            field: "server.second-address", message: "family")
+        // RFC 8200, 5.
+        expect(
+            server(second + "second-router: fd00:9::2\nmtu: 1279"), field: "server.mtu",
+            message: "1280")
     }
 
     @Test("names of testbeds, paths and interfaces")

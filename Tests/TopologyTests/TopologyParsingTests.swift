@@ -56,6 +56,22 @@ struct TopologyParsingTests {
         #expect(satellite.paths.allSatisfy { $0.mtu == 576 })
     }
 
+    @Test("paths of other families find the server's address of theirs")
+    func families() throws {
+        let v6 = try Self.builtIn("wifi-lte-v6")
+        #expect(v6.server.subnets.count == 1 && v6.usesV6)
+        #expect(v6.paths.allSatisfy(\.clientAddress.isV6) && v6.announcedAddresses.isEmpty)
+        #expect(v6.paths[0].prefixLength == 64)
+        let mixed = try Self.builtIn("wifi-v6-lte-v4")
+        #expect(mixed.paths.map(\.clientAddress.isV6) == [true, false] && mixed.usesV6)
+        #expect(mixed.serverAddress(path: 0) == IPAddress("2001:db8:9::1"))
+        #expect(mixed.serverAddress(path: 1) == IPAddress("10.0.9.1"))
+        // What a client over WiFi cannot know.
+        #expect(mixed.announcedAddresses == [.v4(0x0a00_0901)])
+        let v4 = try Self.builtIn("wifi-lte")
+        #expect(!v4.usesV6 && v4.announcedAddresses.isEmpty)
+    }
+
     @Test("each direction may differ, and every property can be said")
     func directions() throws {
         let topology = try TestbedText(

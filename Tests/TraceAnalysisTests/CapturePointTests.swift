@@ -101,28 +101,6 @@ import WireFormat
         #expect(report.connections == Self.handover().report().connections)
     }
 
-    @Test func acknowledgmentsThatDifferInTheirOptionsAreTwoPackets() throws {
-        var script = Self.handover()
-        script.identifies = false
-        let number = DataNumber.full(TraceScript.serverIDSN &+ 1)
-        let end = DSSMapping(
-            dataSequenceNumber: .full(TraceScript.clientIDSN &+ 201), subflowSequenceNumber: 0,
-            length: 1)
-        // A duplicate acknowledgment, and at once the end of the stream.
-        script.segment(
-            path: 1, fromClient: true, sent: 320, arrived: 350, position: 101,
-            dss: DSS(dataACK: number))
-        script.segment(
-            path: 1, fromClient: true, sent: 320.005, arrived: 350.005, position: 101,
-            dss: DSS(dataACK: number, mapping: end, isDataFIN: true))
-        script.acknowledge(path: 1, sent: 350, arrived: 380, position: 101, offset: 201)
-        let report = script.report()
-        #expect(report.counts.repeated == 0)
-        let upload = try #require(report.connections.first).upload
-        #expect(upload.dataFIN?.offset == 200)
-        #expect(upload.deliveredOffset == 200)
-    }
-
     @Test func packetsMayComeInAnyOrder() {
         let script = Self.handover()
         var generator = SeededGenerator(seed: 7)

@@ -26,8 +26,6 @@ struct TraceScript {
     static let serverHMAC: UInt64 = 0x72be_a43c_69c0_c206
 
     var packets: [TracePacket] = []
-    /// Whether packets have IP identifications.
-    var identifies = true
     private var identification: UInt16 = 0
 
     /// One end's sequence numbers on each path start here.
@@ -63,7 +61,7 @@ struct TraceScript {
             source: source.address, destination: destination.address, header: header,
             payload: [UInt8](repeating: 0x5a, count: payload))
         var bytes = packet.encodedPacket()
-        if identifies { number(&bytes) }
+        number(&bytes)
         for (time, point) in [(sent, fromClient ? path : 2), (arrived, fromClient ? 2 : path)] {
             guard let time else { continue }
             packets.append(

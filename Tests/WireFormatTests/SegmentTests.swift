@@ -70,6 +70,25 @@ struct SegmentTests {
         #expect(try Segment(parsing: vector.bytes + [1, 2, 3]) == vector.segment)
     }
 
+    @Test("a device finishes the checksum that was left to it", arguments: PacketVector.all)
+    func unfinishedChecksum(_ vector: PacketVector) {
+        let segment = vector.segment
+        var bytes = [UInt8](repeating: 0, count: vector.bytes.count)
+        let length = bytes.withUnsafeMutableBytes { buffer in
+            segment.header.encodePacket(
+                source: segment.source, destination: segment.destination, ecn: segment.ecn,
+                deviceFinishesChecksum: true, payloadLength: segment.payload.count, into: buffer
+            ) { $0.copyBytes(from: segment.payload) }
+        }
+        // The device sums from the TCP header on, what stands in the field included.
+        let start = segment.source.isV6 ? IPv6Header.length : IPv4Header.minimumLength
+        var sum = InternetChecksum()
+        bytes[start..<length].withUnsafeBytes { sum.add($0) }
+        bytes[start + 16] = UInt8(sum.checksum >> 8)
+        bytes[start + 17] = UInt8(truncatingIfNeeded: sum.checksum)
+        #expect(hexadecimal(bytes) == hexadecimal(vector.bytes))
+    }
+
     @Test("no proper prefix is a segment", arguments: PacketVector.all)
     func prefixes(_ vector: PacketVector) {
         for count in 0..<vector.bytes.count {

@@ -38,6 +38,8 @@ int clinux_signalfd_read(int fd);
 int clinux_eventfd(void);
 int64_t clinux_monotonic_ns(void);
 int64_t clinux_realtime_ns(void);
+// Raises the soft limit of open files to the hard one.
+int clinux_raise_descriptor_limit(void);
 // An anonymous file in memory.
 int clinux_memory_file(void);
 int clinux_pipe(int ends[2]);

@@ -10,7 +10,13 @@ struct DataState: Sendable {
     var remoteInitialDSN = DataSequenceNumber(0)
 
     /// Bytes from the first that was not DATA_ACKed (`start`) to the last one written (`end`).
-    var sent = ByteRing()
+    var sent = SendBuffer()
+    /// Octets that the peer took from our SYN; the stream before the data sequence space.
+    private(set) var earlySent = 0
+    /// Octets of the peer's SYN that the application has not read.
+    private(set) var earlyReceived: [UInt8] = []
+    /// Octets that the peer's SYN held.
+    private(set) var earlyReceivedCount = 0
     /// Offset of the next byte to map for the first time.
     var next = 0
     /// Highest offset that the peer's window permits; never moves back.
@@ -61,6 +67,30 @@ struct DataState: Sendable {
         receiveCapacity = receiveBuffer
         advertisedEnd = receiveBuffer
     }
+
+    /// The peer took the first octets from our SYN: offset 0 is the octet behind them.
+    mutating func dropEarly(_ count: Int) {
+        var rest = SendBuffer()
+        rest.append(count..<sent.end, of: sent)
+        sent = rest
+        earlySent = count
+    }
+
+    /// The peer's SYN held octets.
+    mutating func takeEarly(_ bytes: [UInt8]) {
+        earlyReceived = bytes
+        earlyReceivedCount = bytes.count
+    }
+
+    /// Takes out at most `limit` octets of the peer's SYN.
+    mutating func takeEarly(_ limit: Int) -> [UInt8] {
+        let early = Array(earlyReceived.prefix(limit))
+        earlyReceived.removeFirst(early.count)
+        return early
+    }
+
+    /// Octets that the application can read.
+    var readableCount: Int { earlyReceived.count + received.readableCount }
 
     /// Offset of the first byte that was not DATA_ACKed.
     var acknowledged: Int { sent.start }

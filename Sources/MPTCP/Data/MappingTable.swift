@@ -75,6 +75,11 @@ struct MappingTable: Sendable {
         return nil
     }
 
+    /// Gives memory back that nothing needs now.
+    mutating func releaseIfEmpty() {
+        if entries.isEmpty { entries = [] }
+    }
+
     /// Forgets mappings that end at or before `offset`.
     mutating func discard(upTo offset: Int) {
         var count = 0

@@ -23,8 +23,10 @@ extension Connection {
             let address = subflows[index].tcp.tuple.local.address
             let isThere = current.contains { $0.isUp && $0.addresses.contains(address) }
             if !isThere { loseSubflow(index, now: now) }
+            learnOffload(index)
         }
         reapSubflows(now: now)
+        adaptToInterfaces(now: now)
         managePaths(arrived: arrived, now: now)
     }
 
@@ -36,6 +38,7 @@ extension Connection {
             subflows[$0].tcp.tuple.local.address == address
         }
         guard !affected.isEmpty, !isFallback else { return }
+        mib.count(.subflowRemoved, times: affected.count)
         let id = paths.localAddressID(of: address, initial: initialLocalAddress)
         log("address_given_up", now: now, ("address", .text(address.description)))
         paths.remove(id)
@@ -60,6 +63,7 @@ extension Connection {
         wasRefused = false
         guard !isFallback else { return }
         if !isEstablished, subflows[index].kind == .capable { return }
+        mib.count(.subflowRemoved)
         reinjectEverything(of: index, now: now)
         if subflows[index].isFullyEstablished { paths.remove(subflows[index].localAddressID) }
         subflows[index].isRetired = true
@@ -75,6 +79,7 @@ extension Connection {
         }
         // With nobody to tell, the next subflow is told when it comes.
         guard timeout > 0 else { return }
+        mib.count(.removeAddressSent, times: paths.removals.count)
         paths.armRemovalRepeat(at: now + .nanoseconds(max(timeout, 200_000_000)))
     }
 
@@ -103,13 +108,13 @@ extension Connection {
 
     private mutating func openJoins(on interface: StackInterface, now: Instant) {
         guard interface.isUp else { return }
-        for address in interface.addresses where address.isV6 == remoteEndpoint.address.isV6 {
+        for address in interface.addresses {
             let isTaken = subflows.contains {
                 $0.tcp.tuple.local.address == address && $0.isAlive
             }
             guard !isTaken, !paths.givenUp.contains(address),
                 !paths.failedAddresses.contains(address), hasRoomForSubflow,
-                let (remote, remoteID) = joinDestination()
+                let (remote, remoteID) = joinDestination(isV6: address.isV6)
             else { continue }
             openJoin(
                 from: Endpoint(address, ephemeralPort()), to: remote, remoteAddressID: remoteID,
@@ -119,10 +124,14 @@ extension Connection {
         }
     }
 
-    /// The peer's first address unless it refused joins there (C flag), else an announced one.
-    private func joinDestination() -> (Endpoint, AddressID)? {
-        if !peerDeniesInitialAddress { return (remoteEndpoint, .initial) }
-        return paths.remoteAddresses.first.map { ($0.endpoint, $0.id) }
+    /// The peer's first address unless it refused joins there (C flag) or it is of the other family,
+    /// else an announced one.
+    private func joinDestination(isV6: Bool) -> (Endpoint, AddressID)? {
+        if !peerDeniesInitialAddress, remoteEndpoint.address.isV6 == isV6 {
+            return (remoteEndpoint, .initial)
+        }
+        return paths.remoteAddresses.first { $0.endpoint.address.isV6 == isV6 }
+            .map { ($0.endpoint, $0.id) }
     }
 
     /// A port that no subflow of this connection has, if there is one.
@@ -172,6 +181,7 @@ extension Connection {
     /// REMOVE_ADDR (RFC 8684, 3.4.2): nothing is scheduled there any more and what is missing goes
     /// elsewhere at once; a probe decides whether the subflow is closed.
     mutating func removeRemoteAddress(_ id: AddressID, now: Instant) {
+        mib.count(.removeAddressReceived)
         paths.remoteAddresses.removeAll { $0.id == id }
         for index in subflows.indices
         where subflows[index].remoteAddressID == id && !subflows[index].isRetired {
@@ -189,7 +199,9 @@ extension Connection {
     mutating func receiveAddAddress(_ option: AddAddress, _ index: Int, now: Instant) {
         guard let remoteKey else { return }
         switch option.form {
-        case .v0: return
+        case .v0:
+            if scheme == .v0 { learnAddress(option, now: now) }
+        case _ where scheme == .v0: return
         case .echo:
             for position in paths.announcements.indices
             where paths.announcements[position].id == option.addressID
@@ -197,6 +209,7 @@ extension Connection {
                 && !paths.announcements[position].isEchoed
             {
                 paths.announcements[position].isEchoed = true
+                mib.count(.echoReceived)
                 sendAnnouncement(now: now)
             }
         case .announcement(let hmac):
@@ -208,17 +221,26 @@ extension Connection {
             var echo = option
             echo.form = .echo
             subflows[index].signal(.addAddress(echo))
-            log(
-                "address_announced", now: now, ("id", .number(Int(option.addressID.rawValue))),
-                ("address", .text(option.address.description)))
-            let port = option.port ?? remoteEndpoint.port
-            let isKnown = paths.remoteAddresses.contains { $0.id == option.addressID }
-            if !isKnown, option.addressID != .initial, isJoinable(option.address),
-                paths.remoteAddresses.count < 8
-            {
-                paths.remoteAddresses.append((option.addressID, Endpoint(option.address, port)))
-                managePaths(now: now)
-            }
+            mib.count(.echoSent)
+            learnAddress(option, now: now)
+        }
+    }
+
+    private mutating func learnAddress(_ option: AddAddress, now: Instant) {
+        log(
+            "address_announced", now: now, ("id", .number(Int(option.addressID.rawValue))),
+            ("address", .text(option.address.description)))
+        mib.count(.addAddressReceived)
+        if option.port != nil { mib.count(.portReceived) }
+        let port = option.port ?? remoteEndpoint.port
+        let isKnown = paths.remoteAddresses.contains { $0.id == option.addressID }
+        if !isKnown, option.addressID != .initial, isJoinable(option.address),
+            paths.remoteAddresses.count < 8
+        {
+            paths.remoteAddresses.append((option.addressID, Endpoint(option.address, port)))
+            managePaths(now: now)
+        } else {
+            mib.count(.addAddressDropped)
         }
     }
 
@@ -252,10 +274,23 @@ extension Connection {
         else { return }
         var option = AddAddress(
             addressID: paths.announcements[position].id,
-            address: paths.announcements[position].address, form: .announcement(hmac: 0))
+            address: paths.announcements[position].address, port: configuration.announcedPort,
+            form: .announcement(hmac: 0))
+        if scheme == .v0 {
+            // RFC 6824, 3.4.1: no echo; on every subflow, because it may be lost.
+            option.form = .v0
+            for other in subflows.indices where subflows[other].isUsable {
+                subflows[other].signal(.addAddress(option))
+                mib.count(.addAddressSent)
+            }
+            paths.announcements[position].isEchoed = true
+            sendAnnouncement(now: now)
+            return
+        }
         let hmac = scheme.addressHMAC(option, localKey: localKey, remoteKey: remoteKey)
         option.form = .announcement(hmac: hmac)
         subflows[index].signal(.addAddress(option))
+        mib.count(.addAddressSent)
         let attempts = paths.announcements[position].attempts
         paths.announcements[position].attempts += 1
         let timeout = subflows[index].tcp.rtt.timeout << min(attempts, 6)

@@ -1,0 +1,84 @@
+internal import KernelEndpoint
+internal import LinuxSystem
+internal import Netlink
+internal import NetworkPrimitives
+internal import Testbed
+internal import Topology
+
+/// Where a benchmark's client and server live.
+protocol BenchmarkNetwork: AnyObject {
+    var client: NetworkNamespace { get }
+    var server: NetworkNamespace { get }
+    var serverAddress: IPAddress { get }
+}
+
+/// Two namespaces and one veth between them: `client` with eth0 10.0.1.2, `server` with eth0 10.0.1.1.
+/// Gone when it is released.
+final class VethNetwork: BenchmarkNetwork {
+    let client: NetworkNamespace
+    let server: NetworkNamespace
+    let serverAddress = IPAddress.v4(0x0a00_0101)
+    private static let clientAddress = IPAddress.v4(0x0a00_0102)
+
+    /// Without `segmentation` the ends of the veth have neither TSO nor GSO: whoever sends large
+    /// frames has the kernel cut them.
+    init(segmentation: Bool) throws {
+        let prefix = ProcessIdentity.ownedName(RandomBytes.suffix())
+        client = try NetworkNamespace.create(named: "\(prefix)-client")
+        server = try NetworkNamespace.create(named: "\(prefix)-server")
+        let ends = [(client, Self.clientAddress), (server, serverAddress)]
+        try NamespaceThread.run(in: client) {
+            try RouteController().createVeth("eth0", peer: "eth0", peerNamespace: server)
+        }
+        for (namespace, address) in ends {
+            // What one transfer teaches the kernel about the path must not help the next.
+            try SysctlFile("net.ipv4.tcp_no_metrics_save").write("1", in: namespace)
+            try NamespaceThread.run(in: namespace) {
+                let controller = try RouteController()
+                try controller.setUp("lo")
+                try controller.addAddress(address, prefixLength: 24, to: "eth0")
+                if !segmentation {
+                    let offloads = try InterfaceOffloads.of("eth0")
+                    try InterfaceOffloads.set(
+                        offloads.subtracting([.tcpSegmentation, .genericSegmentation]),
+                        on: "eth0")
+                }
+                try controller.setUp("eth0")
+            }
+        }
+    }
+
+    deinit {
+        for namespace in [client, server] { try? NetworkNamespace.delete(named: namespace.name) }
+    }
+}
+
+/// Two emulated paths to the server: the testbed `wifi-lte`.
+final class ShapedNetwork: BenchmarkNetwork {
+    private let testbed: TestbedController
+    let topology: Topology
+
+    init() throws {
+        topology = try TestbedLibrary.load("wifi-lte")
+        testbed = try TestbedController.build(topology, emulation: .relay)
+        for host in [TestbedHost.client, .server] {
+            try SysctlFile("net.ipv4.tcp_no_metrics_save").write("1", in: testbed.namespace(host))
+        }
+    }
+
+    var client: NetworkNamespace { testbed.namespace(.client) }
+    var server: NetworkNamespace { testbed.namespace(.server) }
+    var serverAddress: IPAddress { topology.server.address }
+
+    /// Has the kernel join from the second path as soon as the first stands, or not.
+    func prepareKernel(joins: Bool) throws {
+        for namespace in [client, server] {
+            try NamespaceThread.run(in: namespace) { try KernelPathManager().prepare() }
+        }
+        guard joins else { return }
+        let endpoint = KernelPathEndpoint(topology.paths[1].clientAddress, [.subflow])
+        try NamespaceThread.run(in: client) { try KernelPathManager().add(endpoint) }
+    }
+
+    deinit { testbed.tearDown() }
+}

@@ -1,0 +1,305 @@
+internal import KernelEndpoint
+internal import LinuxSystem
+internal import MPTCP
+internal import NetworkPrimitives
+package import Scenario
+internal import Topology
+
+/// Measures the same things on our own stack and on the kernel's, in turn: A B A B ..., so that what
+/// else the machine does falls on both.
+package final class BenchmarkRunner {
+    /// What to measure and how long.
+    package struct Plan: Hashable, Sendable {
+        package var kinds: [BenchmarkKind]
+        package var rounds = 5
+        /// Of each transfer.
+        package var duration = Duration.seconds(2)
+        /// Connections of `connections`.
+        package var connections = 2_000
+        /// Connections of `memory`.
+        package var idle = 10_000
+        /// Whether goodput is also measured over emulated links.
+        package var isShaped = true
+
+        package init(_ kinds: [BenchmarkKind]) { self.kinds = kinds }
+    }
+
+    private let plan: Plan
+    private let progress: (String) -> Void
+    private let interruption: Interruption
+    private let poll: EventPoll
+    private var result: BenchmarkResult
+    private var port: UInt16 = 5_001
+
+    /// A runner; `progress` is told what it is about.
+    package init(
+        _ plan: Plan, version: String, progress: @escaping (String) -> Void
+    ) throws(ExperimentError) {
+        do {
+            try Privileges.acquire()
+            poll = try EventPoll()
+        } catch {
+            throw .environment("cannot build networks here: \(error); run as root")
+        }
+        guard KernelSetting.isMPTCPAvailable else {
+            throw .environment("the kernel has no MPTCP to measure against (net.mptcp.enabled)")
+        }
+        self.plan = plan
+        self.progress = progress
+        interruption = try Interruption()
+        result = BenchmarkResult(
+            rounds: plan.rounds,
+            environment: RunEnvironment(
+                kernel: Machine.kernelRelease, version: version,
+                details: [.init("cpus", String(Machine.processorCount))]))
+        do {
+            try poll.add(interruption.descriptor, token: Self.signalToken)
+        } catch {
+            throw .environment("\(error)")
+        }
+    }
+
+    private static let signalToken = UInt64.max - 1
+
+    /// A measurement that went wrong.
+    private struct Failure: Error {
+        var reason: String
+    }
+
+    /// Runs everything.
+    package func run() throws(ExperimentError) -> BenchmarkResult {
+        do {
+            for kind in plan.kinds {
+                switch kind {
+                case .goodput: try measureGoodput()
+                case .connections: try measureConnections()
+                case .latency: try measureLatency()
+                case .memory: try measureMemory()
+                }
+            }
+            return result
+        } catch let error as ExperimentError {
+            throw error
+        } catch let failure as Failure {
+            throw .environment(failure.reason)
+        } catch {
+            throw .environment("\(error)")
+        }
+    }
+
+    /// Measures a line in turn on both stacks.
+    private func measure(
+        _ line: BenchmarkLine, _ body: (EndpointKind) throws -> Double
+    ) throws {
+        var line = line
+        for round in 1...plan.rounds {
+            for stack in EndpointKind.allCases {
+                progress("\(line.name): round \(round)/\(plan.rounds), \(stack.rawValue)")
+                line.add(try body(stack), stack)
+            }
+        }
+        result.lines.append(line)
+    }
+}
+
+// MARK: - The benchmarks
+
+extension BenchmarkRunner {
+    private func measureGoodput() throws {
+        let links = [
+            (true, "one-subflow", "unshaped veth"),
+            (false, "one-subflow-offloads-off", "veth, tso and gso off"),
+        ]
+        for (segmentation, variant, name) in links {
+            let network = try VethNetwork(segmentation: segmentation)
+            try measure(
+                BenchmarkLine(.goodput, variant, name, unit: "Mbit/s", better: .higher)
+            ) { stack in
+                try goodput(order(stack, .goodput, network), network)
+            }
+        }
+        guard plan.isShaped else { return }
+        let network = try ShapedNetwork()
+        let ways: [(variant: String, name: String, path: Int, policy: SwitchPolicy)] = [
+            ("first-path-alone", "50 Mbit/s alone", 0, .singlePath),
+            ("second-path-alone", "20 Mbit/s alone", 1, .singlePath),
+            ("two-subflows", "50 + 20 Mbit/s, two subflows", 0, .full),
+        ]
+        for way in ways {
+            try measure(
+                BenchmarkLine(.goodput, way.variant, way.name, unit: "Mbit/s", better: .higher)
+            ) { stack in
+                if stack == .kernel { try network.prepareKernel(joins: way.policy == .full) }
+                var order = order(stack, .goodput, network)
+                order.local = network.topology.paths[way.path].clientAddress
+                order.policy = way.policy
+                order.duration = plan.duration * 2
+                return try goodput(order, network)
+            }
+        }
+    }
+
+    private func goodput(
+        _ order: BenchmarkOrder, _ network: any BenchmarkNetwork
+    ) throws -> Double {
+        let end = try play(order, network)
+        guard let bytes = end.server["bytes"]?.asDouble,
+            let seconds = end.server["seconds"]?.asDouble, seconds > 0
+        else { throw Failure(reason: "the server measured nothing") }
+        return bytes * 8 / seconds / 1e6
+    }
+
+    private func measureConnections() throws {
+        let network = try VethNetwork(segmentation: true)
+        for (parallel, variant, name) in [
+            (1, "sequential", "one after the other"), (64, "parallel-64", "64 at once"),
+        ] {
+            try measure(
+                BenchmarkLine(.connections, variant, name, unit: "connections/s", better: .higher)
+            ) { stack in
+                var order = order(stack, .connections, network)
+                order.count = plan.connections
+                order.parallel = parallel
+                // Ports of ours in TIME-WAIT are few for each port of the server's.
+                if stack == .swift { order.ports = 1 + plan.connections / 250 }
+                let end = try play(order, network)
+                guard let seconds = end.client["seconds"]?.asDouble, seconds > 0,
+                    end.client["connections"]?.asInteger == Int64(order.count)
+                else { throw Failure(reason: "not every connection did its work") }
+                return Double(order.count) / seconds
+            }
+        }
+    }
+
+    private func measureLatency() throws {
+        let network = try VethNetwork(segmentation: true)
+        try measure(
+            BenchmarkLine(
+                .latency, "request-reply", "request and reply on an idle veth, p50", unit: "us",
+                better: .lower)
+        ) { stack in
+            let end = try play(order(stack, .latency, network), network)
+            guard let latency = end.client["latency_ms"]?.asDouble else {
+                throw Failure(reason: "no reply came")
+            }
+            return latency * 1_000
+        }
+    }
+
+    private func measureMemory() throws {
+        let network = try VethNetwork(segmentation: true)
+        var few = BenchmarkLine(
+            .memory, "packet-among-10", "processor time of a packet among 10", unit: "us",
+            better: .lower)
+        var many = BenchmarkLine(
+            .memory, "packet-among-many", "processor time of a packet among \(plan.idle)",
+            unit: "us", better: .lower)
+        try measure(
+            BenchmarkLine(
+                .memory, "idle-connection", "an idle connection", unit: "octets", better: .lower)
+        ) { stack in
+            var order = order(stack, .memory, network)
+            order.parallel = 32
+            if stack == .swift {
+                order.count = 10
+                few.add(try packetCost(try play(order, network)), stack)
+            }
+            order.count = plan.idle
+            if stack == .swift { order.ports = 1 + plan.idle / 250 }
+            let end = try play(order, network)
+            guard end.idle == plan.idle else {
+                throw Failure(reason: "\(end.idle) of \(plan.idle) connections could be opened")
+            }
+            if stack == .swift { many.add(try packetCost(end), stack) }
+            return Double(stack == .swift ? end.processBytes : end.kernelBytes / 2)
+                / Double(plan.idle)
+        }
+        result.lines += [few, many]
+    }
+
+    private func packetCost(_ end: End) throws -> Double {
+        guard let seconds = end.client["cpu_seconds"]?.asDouble,
+            let packets = end.client["packets"]?.asDouble, packets > 0
+        else { throw Failure(reason: "the active connection sent nothing") }
+        return seconds / packets * 1e6
+    }
+}
+
+// MARK: - One measurement
+
+extension BenchmarkRunner {
+    /// What both ends said.
+    private struct End {
+        var client = EventRecord(time: .zero, source: "client", name: "")
+        var server = EventRecord(time: .zero, source: "server", name: "")
+        /// Idle connections, and by how many octets the larger of the processes, and the kernel's
+        /// objects, had grown when they were open.
+        var idle = 0
+        var processBytes = 0
+        var kernelBytes = 0
+    }
+
+    private func order(
+        _ stack: EndpointKind, _ kind: BenchmarkKind, _ network: any BenchmarkNetwork
+    ) -> BenchmarkOrder {
+        // A new port each time: nothing of the measurement before is in the way.
+        port = port > 30_000 ? 5_001 : port + 100
+        var order = BenchmarkOrder(
+            .client, stack, kind, server: network.serverAddress, port: port)
+        order.duration = plan.duration
+        return order
+    }
+
+    private func play(
+        _ order: BenchmarkOrder, _ network: any BenchmarkNetwork
+    ) throws -> End {
+        let server = try EndpointProcess(
+            "server", arguments: order.with(.server).arguments, in: network.server)
+        defer { server.terminate() }
+        let limit = MonotonicClock.now() + order.duration + .seconds(90)
+        _ = try event(BenchmarkEndpoint.listening, of: server, until: limit)
+        let serverBytes = ProcessResources.residentBytes(of: server.processID) ?? 0
+        let kernelBytes = ProcessResources.kernelObjectBytes() ?? 0
+        let client = try EndpointProcess("client", arguments: order.arguments, in: network.client)
+        defer { client.terminate() }
+        var end = End()
+        if order.kind == .memory {
+            let idle = try event(BenchmarkEndpoint.idle, of: client, until: limit)
+            let after = ProcessResources.residentBytes(of: server.processID) ?? 0
+            end.idle = Int(idle["connections"]?.asInteger ?? 0)
+            end.processBytes = max(Int(idle["bytes"]?.asInteger ?? 0), after - serverBytes)
+            end.kernelBytes = (ProcessResources.kernelObjectBytes() ?? 0) - kernelBytes
+        }
+        end.client = try event(BenchmarkEndpoint.result, of: client, until: limit)
+        if let failure = end.client["failure"]?.asString { throw Failure(reason: failure) }
+        // Idle connections would take their time to end.
+        if order.kind == .memory { return end }
+        server.command(.stop)
+        end.server = try event(BenchmarkEndpoint.result, of: server, until: limit)
+        guard end.server["intact"]?.asBool == true else {
+            throw Failure(reason: "the server received octets that nobody sent")
+        }
+        return end
+    }
+
+    /// Waits for what a process has to say.
+    private func event(
+        _ name: String, of process: EndpointProcess, until limit: Instant
+    ) throws -> EventRecord {
+        try poll.add(process.descriptor, token: UInt64(process.descriptor))
+        defer { poll.remove(process.descriptor) }
+        while true {
+            if let event = process.event(name) { return event }
+            guard !process.isAtEnd else {
+                throw Failure(reason: "the \(process.name) ended: \(process.errorText)")
+            }
+            guard MonotonicClock.now() < limit else {
+                throw Failure(reason: "the \(process.name) took too long")
+            }
+            for entry in try poll.wait(until: limit) where entry.token == Self.signalToken {
+                try interruption.check()
+            }
+            _ = try process.readEvents()
+        }
+    }
+}

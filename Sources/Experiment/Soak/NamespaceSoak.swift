@@ -1,0 +1,196 @@
+internal import KernelEndpoint
+internal import LinuxSystem
+internal import NetworkPrimitives
+internal import Scenario
+internal import Testbed
+internal import Topology
+
+/// A soak in real namespaces, in real time: two endpoint processes whose paths come and go.
+final class NamespaceSoak {
+    private let plan: SoakPlan
+    private let topology: Topology
+    private let testbed: TestbedController
+    private let interruption: Interruption
+    private let poll: EventPoll
+    private var client: EndpointProcess?
+    private var server: EndpointProcess?
+    private var result: SoakResult
+    private var nextSample: Instant?
+    private var start = Instant.zero
+
+    private static let startLimit = Duration.seconds(10)
+    /// How long the rest of the data may take when the sender has been stopped.
+    private static let patience = Duration.seconds(60)
+    private static let sampleInterval = Duration.seconds(1)
+
+    private enum Token: UInt64 {
+        case client = 1
+        case server
+        case signals
+    }
+
+    private struct Failure: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    init(
+        _ plan: SoakPlan, _ topology: Topology, emulation: LinkEmulation
+    ) throws(ExperimentError) {
+        self.plan = plan
+        self.topology = topology
+        result = SoakResult(plan, backend: .namespaces)
+        interruption = try Interruption()
+        do {
+            poll = try EventPoll()
+            try poll.add(interruption.descriptor, token: Token.signals.rawValue)
+            testbed = try TestbedController.build(
+                topology, emulation: emulation == .netem ? .netem : .relay, seed: plan.seed)
+        } catch {
+            throw .environment("cannot build the testbed: \(error)")
+        }
+    }
+
+    func tearDown() { testbed.tearDown() }
+
+    func run(progress: (String) -> Void) throws(ExperimentError) -> SoakResult {
+        defer { for process in [client, server] { process?.terminate() } }
+        do {
+            try prepareKernel()
+            try startEndpoints()
+            try play(progress)
+            client?.command(.stop)
+            let limit = MonotonicClock.now() + Self.patience
+            try wait("the client to end", until: limit) { client?.isAtEnd ?? true }
+            try wait("the server to end", until: limit) { server?.isAtEnd ?? true }
+        } catch let error as ExperimentError {
+            throw error
+        } catch {
+            result.failure = "\(error)"
+        }
+        result.client = client?.summary
+        result.server = server?.summary
+        for process in [client, server].compactMap({ $0 }) {
+            result.joins += process.events.count { $0.name == "join_sent" }
+            let known = process.event("connection-information")
+            result.reinjectedBytes += Int(known?["reinjected_bytes"]?.asInteger ?? 0)
+        }
+        return result
+    }
+
+    private func prepareKernel() throws {
+        for (kind, host) in [(plan.client, TestbedHost.client), (plan.server, .server)]
+        where kind == .kernel {
+            try NamespaceThread.run(in: testbed.namespace(host)) {
+                let manager = try KernelPathManager()
+                try manager.prepare()
+                guard host == .client else { return }
+                try manager.add(KernelPathEndpoint(topology.paths[1].clientAddress, [.subflow]))
+            }
+        }
+    }
+
+    private func startEndpoints() throws {
+        var scenario = HandoverScenario()
+        scenario.client = plan.client
+        scenario.server = plan.server
+        scenario.workloadKind = .bulk
+        scenario.direction = plan.direction
+        scenario.requestedPolicy = .full
+        scenario.duration = .zero
+        let arguments = EndpointArguments(
+            scenario, topology, port: EndpointProfile.serverPort)
+        let server = try EndpointProcess(
+            "server", arguments: arguments.server(seed: plan.seed &+ 1),
+            in: testbed.namespace(.server))
+        self.server = server
+        try poll.add(server.descriptor, token: Token.server.rawValue)
+        let limit = MonotonicClock.now() + Self.startLimit
+        try wait("the server to listen", until: limit) { server.event("listening") != nil }
+        let client = try EndpointProcess(
+            "client", arguments: arguments.client(seed: plan.seed),
+            in: testbed.namespace(.client))
+        self.client = client
+        try poll.add(client.descriptor, token: Token.client.rawValue)
+        try wait("the client to connect", until: limit) {
+            client.event(WorkloadEndpoint.startedEventName) != nil
+        }
+    }
+
+    private func play(_ progress: (String) -> Void) throws {
+        start = MonotonicClock.now()
+        nextSample = start
+        for (time, action) in plan.schedule {
+            try wait(until: start + time)
+            switch action {
+            case .takeDown(let path): try testbed.setLinkDown(path)
+            case .cut(let path): try testbed.cut(path)
+            case .restore(let path): try testbed.restore(path)
+            }
+            if case .restore = action { continue }
+            result.breaks += 1
+            if result.breaks % 15 == 0 {
+                progress("\(time) of \(plan.duration): \(result.breaks) breaks")
+            }
+        }
+        try wait(until: start + plan.duration)
+    }
+
+    // MARK: Waiting
+
+    private func wait(until instant: Instant) throws {
+        while MonotonicClock.now() < instant {
+            try checkEnds()
+            try turn(until: instant)
+        }
+    }
+
+    private func wait(
+        _ what: String, until limit: Instant, for condition: () -> Bool
+    ) throws {
+        while !condition() {
+            try checkEnds()
+            guard MonotonicClock.now() < limit else {
+                throw Failure(description: "waited in vain for \(what)")
+            }
+            try turn(until: limit)
+        }
+    }
+
+    private func checkEnds() throws {
+        for process in [client, server].compactMap({ $0 })
+        where process.isAtEnd && process.summary == nil {
+            _ = process.wait()
+            throw Failure(description: "the \(process.name) ended: \(process.errorText)")
+        }
+    }
+
+    private func turn(until deadline: Instant) throws {
+        let until = nextSample.map { min($0, deadline) } ?? deadline
+        for ready in try poll.wait(until: until) {
+            switch Token(rawValue: ready.token) {
+            case .signals: try interruption.check()
+            case .client: try take(client)
+            case .server: try take(server)
+            case nil: break
+            }
+        }
+        sample()
+    }
+
+    private func sample() {
+        let now = MonotonicClock.now()
+        guard let due = nextSample, due <= now else { return }
+        nextSample = due + Self.sampleInterval
+        guard let client, let server,
+            let here = ProcessResources.residentBytes(of: client.processID),
+            let there = ProcessResources.residentBytes(of: server.processID)
+        else { return }
+        result.memory.append(MemorySample(time: now - start, client: here, server: there))
+    }
+
+    private func take(_ process: EndpointProcess?) throws {
+        guard let process else { return }
+        _ = try process.readEvents()
+        if process.isAtEnd { poll.remove(process.descriptor) }
+    }
+}

@@ -1,0 +1,106 @@
+internal import NetworkPrimitives
+internal import Topology
+internal import TraceAnalysis
+internal import WireFormat
+
+/// What can be fed with octets from anywhere. Each must take all of them without a trap, and keep
+/// what it promises.
+package enum FuzzTarget: String, Hashable, Sendable, CaseIterable {
+    /// An IP packet: parsed in every way; what is parsed and written again is the same.
+    case packet
+    /// TCP options alone.
+    case options
+    /// Packets, each behind its length in two octets: analysed as a capture.
+    case trace
+    /// The text of a testbed file.
+    case testbed
+    /// Operations on two stacks and the hostile wire between them.
+    case conversation
+
+    /// Feeds it; returns what was not kept.
+    package func run(_ bytes: UnsafeRawBufferPointer) -> [String] {
+        switch self {
+        case .packet: PacketFuzzing.run(bytes)
+        case .options: PacketFuzzing.runOptions(bytes)
+        case .trace: TraceFuzzing.run(bytes)
+        case .testbed: TestbedFuzzing.run(bytes)
+        case .conversation: ConversationFuzzing.run(bytes)
+        }
+    }
+}
+
+/// The formats on the wire.
+private enum PacketFuzzing {
+    static func run(_ bytes: UnsafeRawBufferPointer) -> [String] {
+        _ = try? SegmentView(parsing: bytes, verification: .checksum)
+        _ = try? SegmentView(parsing: bytes, verification: .cutCapture)
+        _ = try? EthernetHeader(parsing: bytes)
+        _ = try? ARPPacket(parsing: bytes)
+        guard let view = try? SegmentView(parsing: bytes, verification: .checksumNotReady) else {
+            return []
+        }
+        if view.payload.upperBound > bytes.count { return ["payload outside of the packet"] }
+        guard let segment = try? Segment(parsing: bytes, verification: .checksumNotReady),
+            segment.header.options.fits
+        else { return [] }
+        let again = try? Segment(parsing: segment.encodedPacket())
+        return again == giveWay(segment, to: again) ? [] : ["a segment changed on its way"]
+    }
+
+    static func runOptions(_ bytes: UnsafeRawBufferPointer) -> [String] {
+        let options = TCPOptions(parsing: bytes)
+        guard options.fits else { return [] }
+        var header = SegmentHeader(
+            sourcePort: 1, destinationPort: 2, sequence: SequenceNumber(0),
+            acknowledgment: SequenceNumber(0), flags: [.ack], window: 0)
+        header.options = options
+        let segment = Segment(source: .v4(1), destination: .v4(2), header: header)
+        let again = try? Segment(parsing: segment.encodedPacket())
+        return again == giveWay(segment, to: again) ? [] : ["options changed on their way"]
+    }
+
+    /// SACK blocks give way to MPTCP options: as many as came through are compared.
+    private static func giveWay(_ segment: Segment, to again: Segment?) -> Segment {
+        var expected = segment
+        expected.header.options.sack = segment.header.options.sack.prefix(
+            again?.header.options.sack.count ?? 0)
+        return expected
+    }
+}
+
+/// The analyser of captures.
+private enum TraceFuzzing {
+    static func run(_ bytes: UnsafeRawBufferPointer) -> [String] {
+        var analyzer = TraceAnalyzer(points: ["here"])
+        var position = 0
+        var time: Int64 = 0
+        while position + 3 <= bytes.count {
+            // Two octets of length, one of time.
+            let length = Int(bytes[position]) << 8 | Int(bytes[position + 1])
+            time += Int64(bytes[position + 2]) * 100_000
+            position += 3
+            let end = min(position + length, bytes.count)
+            analyzer.add(
+                TracePacket(
+                    time: time, point: 0, bytes: Array(bytes[position..<end]), wireLength: length))
+            position = end
+        }
+        let report = analyzer.finish()
+        let once = report.connections.map(\.index)
+        return Set(once).count == once.count ? [] : ["two connections have one number"]
+    }
+}
+
+/// Testbed files.
+private enum TestbedFuzzing {
+    static func run(_ bytes: UnsafeRawBufferPointer) -> [String] {
+        do throws(TopologyError) {
+            let topology = try Topology(parsing: String(decoding: bytes, as: UTF8.self), file: "f")
+            // What was accepted can be planned.
+            _ = TestbedPlan(topology, emulation: .relay)
+            return topology.paths.isEmpty ? ["a testbed without a path was accepted"] : []
+        } catch {
+            return []
+        }
+    }
+}

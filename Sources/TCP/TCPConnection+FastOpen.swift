@@ -1,0 +1,39 @@
+public import NetworkPrimitives
+
+/// TCP Fast Open (RFC 7413). Octets of a SYN lie outside of the stream whose offsets `sendBuffer` and
+/// `receiveBuffer` count: the owner keeps them, because MPTCP does not map them (RFC 8684, B).
+extension TCPConnection {
+    /// Has the first SYN carry a cookie and the owner's first octets; an empty cookie asks for one.
+    /// Only before the SYN was polled.
+    public mutating func offerFastOpen(cookie: [UInt8], earlyLength: Int) {
+        guard state == .synSent, snd.synTransmissions == 0 else { return }
+        snd.fastOpenCookie = cookie
+        snd.earlyOffered = cookie.isEmpty ? 0 : earlyLength
+    }
+
+    /// Octets of the SYN that the peer took; known once the handshake is complete.
+    public var earlyAccepted: Int { snd.earlyAccepted }
+
+    /// Whether the SYN carried octets.
+    public var hasOfferedEarlyData: Bool { snd.earlyOffered > 0 }
+
+    /// The sequence number behind the SYN and what it carried.
+    public var firstSequence: SequenceNumber { snd.sequence(at: 0) }
+
+    /// Takes what the peer's SYN carried, and gives it a new cookie, at a listener. Only before the
+    /// SYN/ACK was polled.
+    mutating func acceptEarly(length: Int, cookie: [UInt8]?) {
+        rcv.earlyLength = length
+        rcv.nxt += length
+        rcv.rightEdge = rcv.rightEdge.later(rcv.nxt)
+        snd.fastOpenCookie = cookie
+        // MP_CAPABLE, a cookie and timestamps have no room together (kernel-peer, 15).
+        if cookie != nil { timestamps.isEnabled = false }
+    }
+
+    /// How many octets of our SYN an ACK in SYN-SENT covers, `nil` when it is none of ours.
+    func earlyLength(coveredBy acknowledgment: SequenceNumber) -> Int? {
+        let covered = (snd.initialSequence + 1).distance(to: acknowledgment)
+        return (0...snd.earlyOffered).contains(covered) ? covered : nil
+    }
+}
