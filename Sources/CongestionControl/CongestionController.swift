@@ -46,6 +46,7 @@ public struct CongestionController: Sendable {
     public private(set) var slowStartThreshold = Int.max
     private var maximumSegmentSize: Int
     private var algorithm: Algorithm
+    private var hyStart = HyStart()
     private var saved: Saved?
 
     /// A controller at the initial window of RFC 6928.
@@ -71,6 +72,24 @@ public struct CongestionController: Sendable {
     /// Whether the window is below the slow start threshold.
     public var isInSlowStart: Bool { window < slowStartThreshold }
 
+    /// Whether this is the first slow start: later ones know the threshold (RFC 9406, 4.3).
+    private var isInFirstSlowStart: Bool { slowStartThreshold == .max }
+
+    /// An ACK came outside of fast recovery; before `acknowledged`.
+    ///
+    /// - Parameters:
+    ///   - sample: the round trip that it measured, nanoseconds.
+    ///   - startsRound: it acknowledges what was sent next when the last round trip began.
+    public mutating func observeRoundTrip(_ sample: Int64?, startsRound: Bool) {
+        guard isInFirstSlowStart, hyStart.observe(roundTrip: sample, startsRound: startsRound)
+        else { return }
+        slowStartThreshold = window
+        if case .cubic(var cubic) = algorithm {
+            cubic.noteSlowStartEnd(window: window, segment: maximumSegmentSize)
+            algorithm = .cubic(cubic)
+        }
+    }
+
     /// New data was acknowledged outside of fast recovery.
     ///
     /// `isWindowLimited` says whether the window was what held the sender back; an unused window
@@ -89,6 +108,10 @@ public struct CongestionController: Sendable {
         guard bytes > 0, isWindowLimited else { return }
         var bytes = bytes
         if isInSlowStart {
+            if isInFirstSlowStart {
+                window += hyStart.growth(bytes)
+                return
+            }
             let step = min(bytes, slowStartThreshold - window)
             window += step
             bytes -= step
@@ -116,14 +139,22 @@ public struct CongestionController: Sendable {
         window = slowStartThreshold
     }
 
-    /// Recovery is over.
+    /// While the window shrinks the caller says how far the path may be filled (RFC 9937).
+    public mutating func limitDuringReduction(to window: Int) {
+        self.window = max(window, maximumSegmentSize)
+    }
+
+    /// The window has shrunk to the threshold.
     public mutating func exitRecovery(now: Instant) {
-        window = max(min(window, slowStartThreshold), maximumSegmentSize)
+        guard slowStartThreshold != .max else { return }
+        window = max(slowStartThreshold, maximumSegmentSize)
     }
 
     /// The retransmission timer expired (RFC 5681, 3.1).
+    ///
+    /// - Parameter remaining: octets that were sent too recently to be taken for lost.
     public mutating func retransmissionTimeout(
-        inFlight: Int, isFirstForThisLoss: Bool, now: Instant
+        inFlight: Int, remaining: Int = 0, isFirstForThisLoss: Bool, now: Instant
     ) {
         if isFirstForThisLoss {
             save()
@@ -133,7 +164,7 @@ public struct CongestionController: Sendable {
             cubic.noteTimeout()
             algorithm = .cubic(cubic)
         }
-        window = maximumSegmentSize
+        window = remaining + maximumSegmentSize
     }
 
     /// The last reduction was spurious: back to what was.
@@ -207,9 +238,9 @@ public struct CongestionController: Sendable {
             slowStartThreshold = max(min(inFlight, window) / 2, floor)
             algorithm = .reno(reno)
         case .cubic(var cubic):
-            let flight = Double(max(min(inFlight, window), 1))
             cubic.noteReduction(window: window, segment: maximumSegmentSize)
-            slowStartThreshold = max(Int(flight * Cubic.beta), floor)
+            // RFC 9438, 4.6 allows the window itself: unused, it does not grow.
+            slowStartThreshold = max(Int(Double(window) * Cubic.beta), floor)
             algorithm = .cubic(cubic)
         case .coupled(var coupled):
             slowStartThreshold = max(coupled.reduce(min(inFlight, window)), floor)

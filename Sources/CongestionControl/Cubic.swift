@@ -25,6 +25,13 @@ struct Cubic: Sendable {
         epoch = nil
     }
 
+    /// RFC 9438, 4.10: slow start ended without a loss; the curve starts convex from this window.
+    mutating func noteSlowStartEnd(window: Int, segment: Int) {
+        prior = Double(window) / Double(segment)
+        maximum = 0
+        epoch = nil
+    }
+
     /// After an idle time the curve starts anew from the current window.
     mutating func startNewEpoch() { epoch = nil }
 

@@ -23,7 +23,8 @@ extension Connection {
         subflows[index].tcp.receiveWindow = receiveWindow(index)
         if header.flags.contains(.rst) { notePeerReset(header, index) }
         coupleCongestion(index)
-        let reception = subflows[index].tcp.receive(header, payload: payload, now: now)
+        let reception = subflows[index].tcp.receive(
+            header, payload: payload, ecn: view.ecn, now: now)
         if reception.becameEstablished { handshakeCompleted(index, header: header, now: now) }
         guard reception.isAcceptable else { return reception.answersWithReset }
         noteLife(index, now: now)

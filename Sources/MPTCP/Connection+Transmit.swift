@@ -55,7 +55,7 @@ extension Connection {
             let tuple = subflows[index].tcp.tuple
             let offload = offload(of: segment, index)
             let length = segment.header.encodePacket(
-                source: tuple.local.address, destination: tuple.remote.address,
+                source: tuple.local.address, destination: tuple.remote.address, ecn: segment.ecn,
                 deviceFinishesChecksum: offload != nil, payloadLength: segment.payload.count,
                 into: buffer
             ) {

@@ -3,6 +3,7 @@ public import ArgumentParser
 public import MPTCP
 public import NetworkPrimitives
 internal import Scenario
+public import TCP
 
 extension IPAddress: ExpressibleByArgument {
     /// Reads an address from the command line.
@@ -11,6 +12,7 @@ extension IPAddress: ExpressibleByArgument {
 
 extension SwitchPolicy: ExpressibleByArgument {}
 extension SchedulerKind: ExpressibleByArgument {}
+extension ECNPolicy: ExpressibleByArgument {}
 extension VersionPolicy: ExpressibleByArgument {}
 extension CongestionControlName: ExpressibleByArgument {}
 extension WorkloadKind: ExpressibleByArgument {}

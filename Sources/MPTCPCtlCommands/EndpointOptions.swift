@@ -36,6 +36,12 @@ struct EndpointOptions: ParsableArguments {
         help: "Congestion control; bbr with the kernel's stack only, lia, olia, balia with ours.")
     var congestionControl: CongestionControlName?
 
+    @Option(help: "Explicit congestion notification (default: accept). Swift stack only.")
+    var ecn: ECNPolicy?
+
+    @Flag(help: "Spread data over the round trip. Swift stack only.")
+    var pacing = false
+
     @Flag(help: "Ask for DSS checksums. Swift stack only.")
     var checksum = false
 
@@ -105,6 +111,14 @@ struct EndpointOptions: ParsableArguments {
                 throw ValidationError("--events is for --stack swift; the kernel does not tell")
             }
             if !interfaces.isEmpty { throw ValidationError("--interface is for --stack swift") }
+            if ecn != nil {
+                throw ValidationError(
+                    "--ecn is for --stack swift; the kernel has sysctl net.ipv4.tcp_ecn")
+            }
+            if pacing {
+                throw ValidationError(
+                    "--pacing is for --stack swift; the kernel has the fq queueing discipline")
+            }
             if checksum {
                 throw ValidationError(
                     "--checksum is for --stack swift; the kernel has sysctl "
@@ -124,6 +138,8 @@ struct EndpointOptions: ParsableArguments {
         {
             configuration.stack.connection.tcp.congestionControl = kind
         }
+        if let ecn { configuration.stack.connection.tcp.ecn = ecn }
+        configuration.stack.connection.tcp.isPaced = pacing
         configuration.stack.connection.usesChecksum = checksum
         configuration.stack.connection.versions = mptcpVersion
         configuration.stack.connection.isMultipath = !plainTCP

@@ -31,6 +31,9 @@ struct TestbedUp: ParsableCommand {
     @Option(help: "What delays and loses packets; auto takes netem where the kernel has it.")
     var linkEmulation = LinkEmulation.auto
 
+    @Option(help: "Seed of random loss and jitter of the relay; random if not given.")
+    var seed: UInt64?
+
     @Flag(help: "Print the equivalent ip and tc commands; touch nothing.")
     var dryRun = false
 
@@ -56,7 +59,8 @@ struct TestbedUp: ParsableCommand {
         }
         do {
             let keeper = try TestbedKeeper.start(
-                try file(), emulation: try emulation(topology), label: topology.name)
+                try file(), emulation: try emulation(topology), label: topology.name,
+                seed: seed ?? RandomBytes.next())
             Terminal.output(
                 "testbed '\(keeper.label)' is up (\(keeper.emulation.rawValue), kept by process "
                     + "\(keeper.process.processID))\n"
@@ -194,12 +198,13 @@ struct TestbedKeep: ParsableCommand {
     @Argument var emulation: EmulationKind
     /// For whoever looks at the command line.
     @Argument var label: String
+    @Argument var seed: UInt64
 
     func run() throws {
         do {
             let topology = try TestbedFile.load(testbed)
             try Privileges.acquire()
-            try TestbedKeeper.keep(topology, emulation: emulation) {
+            try TestbedKeeper.keep(topology, emulation: emulation, seed: seed) {
                 Terminal.output("ready")
                 try ThisProcess.detach()
             }

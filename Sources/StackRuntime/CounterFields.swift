@@ -77,7 +77,10 @@ extension SubflowInformation {
             .init("segments_received", count: counters.segmentsReceived),
             .init("retransmitted_segments", count: counters.retransmittedSegments),
             .init("timeouts", count: counters.timeouts),
+            .init("loss_probes", count: counters.lossProbes),
             .init("fast_recoveries", count: counters.fastRecoveries),
+            .init("undone_reductions", count: counters.undoneReductions),
+            .init("congestion_echoes", count: counters.congestionEchoes),
         ])
     }
 }

@@ -6,8 +6,11 @@ public struct RTTEstimator: Sendable {
     public private(set) var smoothed: Int64?
     /// Round-trip time variation.
     public private(set) var variation: Int64 = 0
-    /// Least sample so far.
+    /// Least sample of the last minutes; `.max` before the first.
     public private(set) var minimum: Int64 = .max
+    /// Least sample since `minimumSince`: it takes over once the older ones are too old.
+    private var recentMinimum: Int64 = .max
+    private var minimumSince = Instant.zero
     /// The last sample.
     public private(set) var latest: Int64 = 0
     private var base: Int64
@@ -33,10 +36,19 @@ public struct RTTEstimator: Sendable {
     /// How often the timeout was doubled since the last sample.
     public var backoffCount: Int { backoff }
 
+    /// RFC 8985, 6.2 step 1: a path may become longer for good. Linux's window.
+    private static let minimumLifetime = Duration.seconds(300)
+
     /// Takes a sample of a segment that was sent once (Karn's rule is the caller's).
-    mutating func addSample(_ sample: Int64) {
+    mutating func addSample(_ sample: Int64, now: Instant) {
         let sample = max(sample, 1)
         latest = sample
+        if now - minimumSince > Self.minimumLifetime {
+            minimum = recentMinimum
+            recentMinimum = .max
+            minimumSince = now
+        }
+        recentMinimum = min(recentMinimum, sample)
         minimum = min(minimum, sample)
         if let old = smoothed {
             // RFC 6298, 2.3: variation first.

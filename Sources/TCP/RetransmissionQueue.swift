@@ -1,25 +1,6 @@
 internal import DequeModule
 internal import NetworkPrimitives
 
-/// One segment that was sent and is not cumulatively acknowledged.
-struct SentSegment: Sendable {
-    var sequence: SequenceNumber
-    /// Octets of payload.
-    var length: Int
-    var isFIN = false
-    var mapping: SegmentMapping?
-    var firstSent: Int64
-    var lastSent: Int64
-    var transmissions = 1
-    var isSacked = false
-    /// Taken for lost and not retransmitted since.
-    var isLost = false
-
-    var sequenceLength: Int { length + (isFIN ? 1 : 0) }
-    var end: SequenceNumber { sequence + sequenceLength }
-    var isInFlight: Bool { !isSacked && !isLost }
-}
-
 /// The segments between SND.UNA and SND.NXT with the scoreboard of RFC 2018 and the loss detection
 /// of RACK (RFC 8985).
 struct RetransmissionQueue: Sendable {
@@ -28,34 +9,45 @@ struct RetransmissionQueue: Sendable {
     private(set) var inFlight = 0
     private(set) var lostCount = 0
     private(set) var sackedCount = 0
-
-    /// The most recently sent segment known to have arrived (RFC 8985, 6.2 step 2).
-    private var rackSent: Int64 = .min
-    private var rackEnd = SequenceNumber(0)
-    private var rackRTT: Int64 = 0
-    private var highestAcknowledged: SequenceNumber?
-    private var sawReordering = false
-    private var reorderingMultiplier: Int64 = 1
+    /// Sequence numbers that are sacked.
+    private(set) var sackedLength = 0
+    private(set) var rack = RACKState()
+    /// Before this index no segment is lost.
+    private var lostCursor = 0
 
     var isEmpty: Bool { segments.isEmpty }
     var count: Int { segments.count }
 
     /// What an ACK said about the queue.
     struct Outcome {
+        /// The least round trip so far: nothing sent again comes back sooner.
+        var minimumRTT: Int64 = 0
+        /// The echoed timestamp, its offset taken off.
+        var echo: UInt32?
+        /// Octets of payload newly acknowledged in order.
         var acknowledgedBytes = 0
+        /// Sequence numbers newly acknowledged in order or sacked (RFC 9937: DeliveredData).
+        var delivered = 0
         var newlySacked = false
-        var sawDSACK = false
         /// Age of the most recently sent segment that was sent once and is now known to have arrived.
         var rttSample: Int64?
         var newestSample: Int64 = .min
-        /// The least round trip so far: nothing sent again comes back sooner.
-        var minimumRTT: Int64 = 0
+        /// The block that reports a duplicate (RFC 2883).
+        var duplicate: (left: SequenceNumber, right: SequenceNumber)?
+
+        /// Whether the echoed timestamp is older than what was sent at `instant`.
+        func answersEarlier(than instant: Int64) -> Bool {
+            guard let echo else { return false }
+            return Int32(bitPattern: echo &- TimestampState.tick(instant)) < 0
+        }
     }
 
     mutating func append(_ segment: SentSegment) {
         segments.append(segment)
         inFlight += segment.sequenceLength
     }
+
+    // MARK: Arrivals
 
     /// Removes what `una` covers. A segment covered in part is shortened; its mapping stays.
     mutating func acknowledge(
@@ -64,18 +56,19 @@ struct RetransmissionQueue: Sendable {
         while let first = segments.first, first.sequence.precedes(una) {
             let covered = min(first.sequence.distance(to: una), first.sequenceLength)
             noteDelivered(first, now: now, &outcome)
+            if first.isSacked { sackedLength -= covered } else { outcome.delivered += covered }
+            if first.isInFlight { inFlight -= covered }
             if covered < first.sequenceLength {
-                if first.isInFlight { inFlight -= covered }
                 segments[0].sequence = first.sequence + covered
                 segments[0].length -= covered
                 outcome.acknowledgedBytes += covered
                 return
             }
             outcome.acknowledgedBytes += first.length
-            if first.isInFlight { inFlight -= first.sequenceLength }
             if first.isLost { lostCount -= 1 }
             if first.isSacked { sackedCount -= 1 }
             segments.removeFirst()
+            lostCursor = max(lostCursor - 1, 0)
         }
     }
 
@@ -93,6 +86,8 @@ struct RetransmissionQueue: Sendable {
                 segments[index].isLost = false
                 segments[index].isSacked = true
                 sackedCount += 1
+                sackedLength += segment.sequenceLength
+                outcome.delivered += segment.sequenceLength
                 outcome.newlySacked = true
             }
             index += 1
@@ -119,52 +114,39 @@ struct RetransmissionQueue: Sendable {
     ) {
         guard !segment.isSacked else { return }
         let age = now - segment.lastSent
-        if segment.transmissions == 1 {
-            if segment.lastSent >= outcome.newestSample {
-                outcome.newestSample = segment.lastSent
-                outcome.rttSample = age
-            }
-            // RFC 8985, 6.2 step 3: arrived behind something sent later, and never resent.
-            if let highest = highestAcknowledged, segment.end.precedes(highest) {
-                sawReordering = true
-            }
+        if !segment.wasRetransmitted, segment.lastSent >= outcome.newestSample {
+            outcome.newestSample = segment.lastSent
+            outcome.rttSample = age
         }
-        if highestAcknowledged.map({ $0.precedes(segment.end) }) ?? true {
-            highestAcknowledged = segment.end
-        }
-        // RFC 8985, 6.2 step 2: the ACK of a retransmission that came back too fast is the
-        // original's.
-        if segment.transmissions > 1, age < outcome.minimumRTT { return }
-        if segment.lastSent > rackSent
-            || segment.lastSent == rackSent && rackEnd.precedes(segment.end)
-        {
-            rackSent = segment.lastSent
-            rackEnd = segment.end
-            rackRTT = age
-        }
+        // RFC 8985, 6.2 step 2: the ACK of a retransmission may be the original's.
+        let isAmbiguous =
+            segment.wasRetransmitted
+            && (age < outcome.minimumRTT || outcome.answersEarlier(than: segment.lastSent))
+        rack.noteDelivered(segment, age: age, isAmbiguous: isAmbiguous)
     }
 
-    /// RFC 8985, 6.2 steps 4 and 5. Returns how long to wait for reordered segments, if any.
-    mutating func detectLoss(
-        now: Int64, minimumRTT: Int64, smoothedRTT: Int64, isInRecovery: Bool
-    ) -> Int64? {
-        guard rackSent != .min, sackedCount > 0 || sawReordering || isInRecovery else { return nil }
-        let window: Int64 =
-            !sawReordering && (isInRecovery || sackedCount >= 3)
-            ? 0 : min(reorderingMultiplier * (minimumRTT / 4), smoothedRTT)
+    /// A duplicate was reported (RFC 8985, 6.2 step 4).
+    mutating func noteDuplicate(una: SequenceNumber, nxt: SequenceNumber) {
+        rack.noteDuplicate(una: una, nxt: nxt)
+    }
+
+    mutating func noteRecoveryEnd() { rack.noteRecoveryEnd() }
+
+    // MARK: Losses
+
+    /// RFC 8985, 6.2 step 5. Returns how long to wait for reordered segments, if any.
+    mutating func detectLoss(now: Int64, reorderingWindow: Int64) -> Int64? {
+        guard rack.hasEvidence else { return nil }
         var timeout: Int64?
         for index in segments.indices {
             let segment = segments[index]
             guard segment.isInFlight else { continue }
-            guard
-                segment.lastSent < rackSent
-                    || segment.lastSent == rackSent && segment.end.precedes(rackEnd)
-            else {
+            guard rack.wasOvertaken(segment) else {
                 // First transmissions go out in order: behind the newest one nothing is older.
-                if segment.transmissions == 1, segment.lastSent > rackSent { break }
+                if !segment.wasRetransmitted, segment.lastSent > rack.sent { break }
                 continue
             }
-            let remaining = segment.lastSent + rackRTT + window - now
+            let remaining = segment.lastSent + rack.roundTrip + reorderingWindow - now
             if remaining <= 0 {
                 markLost(index)
             } else {
@@ -174,15 +156,11 @@ struct RetransmissionQueue: Sendable {
         return timeout
     }
 
-    /// A duplicate was reported: the reordering window was too small (RFC 8985, 6.2 step 4).
-    mutating func noteSpuriousRetransmission() {
-        reorderingMultiplier = min(reorderingMultiplier + 1, 16)
-    }
-
     private mutating func markLost(_ index: Int) {
         guard segments[index].isInFlight else { return }
         segments[index].isLost = true
         lostCount += 1
+        lostCursor = lostCount == 1 ? index : min(lostCursor, index)
         inFlight -= segments[index].sequenceLength
     }
 
@@ -198,18 +176,31 @@ struct RetransmissionQueue: Sendable {
         return lostCount > before
     }
 
-    /// After a timeout everything that is not sacked counts as lost. RFC 2018, 8: a sacked head
-    /// means that the receiver reneged.
-    mutating func markAllLost() {
+    /// After a timeout the first segment is lost, and what was sent so long ago that its ACK should
+    /// be here (RFC 8985, 6.3).
+    ///
+    /// RFC 2018, 8: a sacked head means that the receiver reneged.
+    mutating func markLost(sentBefore limit: Int64) {
         let isReneging = segments.first?.isSacked == true
         for index in segments.indices {
             if isReneging, segments[index].isSacked {
                 segments[index].isSacked = false
                 sackedCount -= 1
+                sackedLength -= segments[index].sequenceLength
                 inFlight += segments[index].sequenceLength
             }
-            markLost(index)
+            if index == 0 || segments[index].lastSent <= limit { markLost(index) }
         }
+    }
+
+    /// Nothing was lost after all: the timeout was spurious.
+    mutating func forgetLosses() {
+        guard lostCount > 0 else { return }
+        for index in segments.indices where segments[index].isLost {
+            segments[index].isLost = false
+            inFlight += segments[index].sequenceLength
+        }
+        lostCount = 0
     }
 
     /// How far behind SND.UNA the first segment ends.
@@ -219,11 +210,17 @@ struct RetransmissionQueue: Sendable {
 
     /// The first segment to retransmit.
     func firstLostIndex() -> Int? {
-        lostCount == 0 ? nil : segments.firstIndex(where: \.isLost)
+        guard lostCount > 0 else { return nil }
+        return segments[lostCursor...].firstIndex(where: \.isLost)
     }
 
     /// The highest segment, for a tail loss probe.
     var lastUnsackedIndex: Int? { segments.lastIndex(where: { !$0.isSacked }) }
+
+    /// Whether a segment that was sent again is not known to have arrived.
+    var awaitsRetransmission: Bool {
+        segments.contains { $0.wasRetransmitted && !$0.isSacked }
+    }
 
     subscript(index: Int) -> SentSegment { segments[index] }
 
@@ -239,16 +236,18 @@ struct RetransmissionQueue: Sendable {
         segments.insert(tail, at: index + 1)
         if whole.isLost { lostCount += 1 }
         if whole.isSacked { sackedCount += 1 }
+        if index < lostCursor { lostCursor += 1 }
     }
 
+    /// The first lost segment, or one in flight, goes out again.
     mutating func noteRetransmission(_ index: Int, now: Int64) {
         if segments[index].isLost {
             segments[index].isLost = false
             lostCount -= 1
+            lostCursor = index + 1
             inFlight += segments[index].sequenceLength
         }
-        segments[index].transmissions += 1
-        segments[index].lastSent = now
+        segments[index].noteRetransmission(now: now)
     }
 
     /// Gives memory back that nothing needs now.
@@ -258,6 +257,6 @@ struct RetransmissionQueue: Sendable {
 
     mutating func removeAll() {
         segments.removeAll()
-        (inFlight, lostCount, sackedCount) = (0, 0, 0)
+        (inFlight, lostCount, sackedCount, sackedLength, lostCursor) = (0, 0, 0, 0, 0)
     }
 }

@@ -1,6 +1,16 @@
 public import CongestionControl
 internal import NetworkPrimitives
 
+/// Whether to use explicit congestion notification (RFC 3168), as in Linux's `tcp_ecn`.
+public enum ECNPolicy: String, Sendable, CaseIterable {
+    /// Never.
+    case off
+    /// When the peer asks for it.
+    case accept
+    /// Ask for it.
+    case request
+}
+
 /// What a TCP connection is told about its host and its path.
 public struct TCPConfiguration: Sendable {
     /// Largest IP packet of the interface, octets.
@@ -13,6 +23,10 @@ public struct TCPConfiguration: Sendable {
     public var offersTimestamps = true
     /// Whether to offer SACK (RFC 2018).
     public var offersSACK = true
+    /// Explicit congestion notification (RFC 3168).
+    public var ecn = ECNPolicy.accept
+    /// Whether data is spread over the round trip instead of sent as the window allows.
+    public var isPaced = false
     /// The congestion control algorithm.
     public var congestionControl = CongestionControlKind.cubic
     /// Timeout before the first sample (RFC 6298, 2.1).

@@ -12,29 +12,32 @@ extension TCPConnection {
         let isWindowUpdate = updateWindow(header)
         var outcome = RetransmissionQueue.Outcome()
         outcome.minimumRTT = rtt.minimum == .max ? 0 : rtt.minimum
-        let oldUNA = snd.una
-        let oldInFlight = queue.inFlight
+        if timestamps.isEnabled {
+            outcome.echo = header.options.timestamps.map { $0.echo &- timestamps.offset }
+        }
+        let oldPipe = pipe
         let advances = snd.una.precedes(ack)
         if advances {
             queue.acknowledge(upTo: ack, now: now.nanoseconds, outcome: &outcome)
             snd.una = ack
             sendBuffer.discard(upTo: sendBuffer.start + outcome.acknowledgedBytes)
             reception.acknowledgedBytes = outcome.acknowledgedBytes
-        }
-        if rcv.isSACKEnabled { readSACK(header.options.sack, oldUNA, now: now, &outcome) }
-        if let sample = outcome.rttSample, advances || outcome.newlySacked {
-            rtt.addSample(sample)
-        }
-        detectLosses(header, payloadLength, advances, isWindowUpdate, outcome, now: now)
-        if advances {
             recovery.consecutiveTimeouts = 0
             rtt.resetBackoff()
-            advanceCongestion(outcome, oldInFlight: oldInFlight, now: now)
-            rearmRetransmission(now: now)
         }
-        if let end = recovery.probeEnd, end.precedesOrEquals(snd.una) {
-            finishProbe(sawDSACK: outcome.sawDSACK, now: now)
+        if rcv.isSACKEnabled {
+            readSACK(header, now: now, &outcome)
+        } else {
+            let isDuplicate =
+                !advances && !isWindowUpdate && isDuplicateACK(header, payloadLength)
+            countDuplicateACK(isDuplicate, advances, &outcome)
         }
+        if let sample = outcome.rttSample, advances || outcome.newlySacked {
+            rtt.addSample(sample, now: now)
+        }
+        updateRecovery(outcome, header.flags, advances: advances, oldPipe: oldPipe, now: now)
+        if advances { rearmRetransmission(now: now) }
+        concludeProbe(outcome, advances: advances, now: now)
         armTailLossProbe(now: now)
         if advances, snd.isFINSent, queue.isEmpty, snd.una == snd.nxt {
             finAcknowledged(&reception, now: now)
@@ -56,7 +59,7 @@ extension TCPConnection {
         guard !queue.isEmpty, snd.window > oldWindow, queue.firstEnd(from: snd.una) > oldWindow,
             queue.firstEnd(from: snd.una) <= snd.window
         else { return }
-        queue.markAllLost()
+        queue.markLost(sentBefore: .max)
         recovery.isForced = true
         rtt.resetBackoff()
     }
@@ -77,106 +80,65 @@ extension TCPConnection {
     }
 
     private mutating func readSACK(
-        _ blocks: SACKBlocks, _ oldUNA: SequenceNumber, now: Instant,
-        _ outcome: inout RetransmissionQueue.Outcome
+        _ header: SegmentHeader, now: Instant, _ outcome: inout RetransmissionQueue.Outcome
     ) {
+        let blocks = header.options.sack
         for index in 0..<blocks.count {
             let block = blocks[index]
             guard block.left.precedes(block.right) else { continue }
-            if block.right.precedesOrEquals(snd.una) {
-                // RFC 2883, 4: below SND.UNA a block reports a duplicate.
-                if index == 0,
-                    block.right.precedesOrEquals(oldUNA + 1)
-                        || block.right.precedesOrEquals(snd.una)
-                {
-                    outcome.sawDSACK = true
-                    queue.noteSpuriousRetransmission()
-                }
+            if index == 0, reportsDuplicate(blocks, acknowledgment: header.acknowledgment) {
+                outcome.duplicate = (block.left, block.right)
+                noteDuplicate(block)
                 continue
             }
-            guard block.right.precedesOrEquals(snd.nxt), snd.una.precedesOrEquals(block.left)
+            guard block.right.precedesOrEquals(snd.nxt), snd.una.precedes(block.right)
             else { continue }
             queue.sack(block.left, block.right, now: now.nanoseconds, outcome: &outcome)
         }
     }
 
-    /// RFC 8985 with SACK, RFC 6582 without.
-    private mutating func detectLosses(
-        _ header: SegmentHeader, _ payloadLength: Int, _ advances: Bool, _ isWindowUpdate: Bool,
-        _ outcome: RetransmissionQueue.Outcome, now: Instant
-    ) {
-        if rcv.isSACKEnabled {
-            if advances || outcome.newlySacked { runRACK(now: now) }
-        } else if advances {
-            recovery.duplicateACKs = 0
-            // RFC 6582, 3.2 step 3: a partial ACK shows the next hole.
-            if recovery.phase == .recovery, snd.una.precedes(recovery.point) {
-                queue.markFirstLost()
-                recovery.isForced = true
-            }
-        } else if payloadLength == 0, !isWindowUpdate, !queue.isEmpty,
-            header.flags.isDisjoint(with: [.syn, .fin]),
+    /// RFC 2883, 4: the first block lies below the ACK, or within the second one.
+    private func reportsDuplicate(
+        _ blocks: SACKBlocks, acknowledgment: SequenceNumber
+    ) -> Bool {
+        let first = blocks[0]
+        if first.right.precedesOrEquals(acknowledgment) { return true }
+        guard blocks.count > 1 else { return false }
+        let second = blocks[1]
+        return second.left.precedesOrEquals(first.left)
+            && first.right.precedesOrEquals(second.right)
+    }
+
+    private mutating func noteDuplicate(_ block: SACKBlock) {
+        counters.duplicatesReported += 1
+        // That a probe was not needed says nothing about reordering.
+        if recovery.isProbeRetransmission, recovery.probeEnd == block.right { return }
+        queue.noteDuplicate(una: snd.una, nxt: snd.nxt)
+    }
+
+    /// RFC 5681, 2: what counts as a duplicate ACK without SACK.
+    private func isDuplicateACK(_ header: SegmentHeader, _ payloadLength: Int) -> Bool {
+        payloadLength == 0 && !queue.isEmpty && header.acknowledgment == snd.una
+            && header.flags.isDisjoint(with: [.syn, .fin])
             // RFC 8684, 3: an ACK that carries an MPTCP signal is no congestion signal.
-            header.options.mptcp.isEmpty
-        {
+            && header.options.mptcp.isEmpty
+    }
+
+    /// RFC 9937, 7: without SACK a duplicate ACK stands for one segment that arrived.
+    private mutating func countDuplicateACK(
+        _ isDuplicate: Bool, _ advances: Bool, _ outcome: inout RetransmissionQueue.Outcome
+    ) {
+        if isDuplicate {
             recovery.duplicateACKs += 1
-            if recovery.duplicateACKs == 3 { queue.markFirstLost() }
-        }
-        if queue.lostCount > 0, recovery.phase == .open { enterRecovery(now: now) }
-    }
-
-    mutating func runRACK(now: Instant) {
-        let wait = queue.detectLoss(
-            now: now.nanoseconds, minimumRTT: rtt.minimum == .max ? 0 : rtt.minimum,
-            smoothedRTT: rtt.smoothed ?? 0, isInRecovery: recovery.phase != .open)
-        if let wait {
-            timers.arm(.reordering, at: now + .nanoseconds(wait))
-        } else {
-            timers.disarm(.reordering)
-        }
-        if queue.lostCount > 0, recovery.phase == .open { enterRecovery(now: now) }
-    }
-
-    private mutating func enterRecovery(now: Instant) {
-        recovery.phase = .recovery
-        recovery.point = snd.nxt
-        recovery.isForced = true
-        recovery.probeEnd = nil
-        timers.disarm(.tailLossProbe)
-        counters.fastRecoveries += 1
-        congestion.enterRecovery(inFlight: snd.una.distance(to: snd.nxt), now: now)
-    }
-
-    private mutating func advanceCongestion(
-        _ outcome: RetransmissionQueue.Outcome, oldInFlight: Int, now: Instant
-    ) {
-        switch recovery.phase {
-        case .recovery where recovery.point.precedesOrEquals(snd.una):
-            recovery.phase = .open
+            let assumed = min(effectiveMSS, pipe)
+            recovery.assumedDelivered += assumed
+            outcome.delivered = assumed
+        } else if advances {
+            let known = min(recovery.assumedDelivered, outcome.delivered)
+            outcome.delivered -= known
+            recovery.assumedDelivered -= known
             recovery.duplicateACKs = 0
-            congestion.exitRecovery(now: now)
-        case .loss where recovery.point.precedesOrEquals(snd.una):
-            recovery.phase = .open
-            recovery.duplicateACKs = 0
-            grow(outcome, oldInFlight, now: now)
-        case .open, .loss:
-            grow(outcome, oldInFlight, now: now)
-        case .recovery:
-            break
         }
-    }
-
-    private mutating func grow(
-        _ outcome: RetransmissionQueue.Outcome, _ oldInFlight: Int, now: Instant
-    ) {
-        let isLimited =
-            congestion.isInSlowStart
-            ? 2 * oldInFlight >= congestion.window
-            : oldInFlight + effectiveMSS >= congestion.window
-        congestion.acknowledged(
-            bytes: outcome.acknowledgedBytes, inFlight: queue.inFlight,
-            isWindowLimited: isLimited || recovery.phase == .loss,
-            roundTrip: rtt.smoothedDuration, now: now)
     }
 
     /// RFC 6298, 5.2 and 5.3.
@@ -187,34 +149,5 @@ extension TCPConnection {
         } else {
             timers.arm(.retransmission, at: now + .nanoseconds(rtt.timeout))
         }
-    }
-
-    /// RFC 8985, 7.4: what became of the probe.
-    private mutating func finishProbe(sawDSACK: Bool, now: Instant) {
-        if recovery.isProbeRetransmission, !sawDSACK, recovery.phase == .open {
-            // The probe repaired a loss that nobody else saw.
-            congestion.enterRecovery(inFlight: snd.una.distance(to: snd.nxt), now: now)
-            congestion.exitRecovery(now: now)
-        }
-        recovery.probeEnd = nil
-    }
-
-    /// RFC 8985, 7.2.
-    mutating func armTailLossProbe(now: Instant) {
-        guard rcv.isSACKEnabled, recovery.phase == .open, !queue.isEmpty, queue.sackedCount == 0,
-            recovery.probeEnd == nil, queue.lostCount == 0
-        else {
-            timers.disarm(.tailLossProbe)
-            return
-        }
-        guard let smoothed = rtt.smoothed else { return }
-        var timeout = 2 * smoothed
-        timeout += queue.count == 1 ? configuration.minimumRTO.wholeNanoseconds : 2_000_000
-        let due = now + .nanoseconds(timeout)
-        if let limit = timers[.retransmission], limit <= due {
-            timers.disarm(.tailLossProbe)
-            return
-        }
-        timers.arm(.tailLossProbe, at: due)
     }
 }

@@ -57,6 +57,7 @@ extension TCPConnection {
             snd.windowShift = Int(min(shift, 14))
             rcv.windowShift = Int(configuration.windowShift)
         }
+        negotiateECN(header.flags)
         rcv.isSACKEnabled = options.isSACKPermitted && configuration.offersSACK
         if let stamps = options.timestamps, configuration.offersTimestamps {
             timestamps.isEnabled = true
@@ -124,11 +125,11 @@ extension TCPConnection {
     /// answered (RFC 7323, 4.1): then the path need not start with three seconds.
     private mutating func sampleHandshake(_ header: SegmentHeader, now: Instant) {
         if snd.synTransmissions == 1 {
-            rtt.addSample(now.nanoseconds - snd.synSentAt)
+            rtt.addSample(now.nanoseconds - snd.synSentAt, now: now)
         } else if timestamps.isEnabled, let echo = header.options.timestamps?.echo,
             case let age = Int64(timestamps.value(now: now) &- echo), age < 60_000
         {
-            rtt.addSample(age * 1_000_000)
+            rtt.addSample(age * 1_000_000, now: now)
         } else {
             rtt.startAfterRepeatedSYN()
         }
@@ -136,6 +137,7 @@ extension TCPConnection {
 
     private mutating func becomeEstablished(_ reception: inout Reception, now: Instant) {
         state = .established
+        recovery.roundEnd = snd.nxt
         reception.becameEstablished = true
         recovery.consecutiveTimeouts = 0
         timers.disarm(.retransmission)

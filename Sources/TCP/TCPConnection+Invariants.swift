@@ -54,6 +54,11 @@ extension RetransmissionQueue {
         if segments.count(where: \.isSacked) != sackedCount {
             problems.append("sacked count is wrong")
         }
+        let sacked = segments.filter(\.isSacked).reduce(0) { $0 + $1.sequenceLength }
+        if sacked != sackedLength { problems.append("sacked length is wrong") }
+        if firstLostIndex() != segments.firstIndex(where: \.isLost) {
+            problems.append("the first lost segment is not found")
+        }
         return problems
     }
 }

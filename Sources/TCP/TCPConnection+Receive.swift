@@ -25,8 +25,10 @@ extension TCPConnection {
     /// Takes a segment addressed to this connection (RFC 9293, 3.10.7).
     ///
     /// `payload` is only read during the call.
+    /// - Parameter ecn: the ECN bits of the packet's IP header.
     public mutating func receive(
-        _ header: SegmentHeader, payload: UnsafeRawBufferPointer, now: Instant
+        _ header: SegmentHeader, payload: UnsafeRawBufferPointer, ecn: ECNCodepoint = .notECT,
+        now: Instant
     ) -> Reception {
         var reception = Reception()
         counters.segmentsReceived += 1
@@ -61,6 +63,10 @@ extension TCPConnection {
         recovery.keepAlivesSent = 0
         armKeepAlive(now: now)
         updateRecentTimestamp(header, now: now)
+        if !payload.isEmpty {
+            noteCongestionMarks(
+                header.flags, isCongestionExperienced: ecn == .congestionExperienced)
+        }
         processAcknowledgment(header, payloadLength: payload.count, &reception, now: now)
         if state != .closed { receiveText(header, payload, &reception, now: now) }
         return reception

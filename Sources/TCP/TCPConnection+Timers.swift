@@ -12,8 +12,9 @@ extension TCPConnection {
         while let timer = timers.takeDue(now: now) {
             switch timer {
             case .retransmission: retransmissionTimeout(now: now)
-            case .tailLossProbe: recovery.isProbePending = !queue.isEmpty
-            case .reordering: runRACK(now: now)
+            case .tailLossProbe: tailLossProbeDue(now: now)
+            case .reordering: reorderingTimeout(now: now)
+            case .pacing: break
             case .delayedACK:
                 if acknowledgment.need == .delayed { acknowledgment.need = .immediate }
             case .persist:
@@ -45,17 +46,7 @@ extension TCPConnection {
             finish(.timedOut)
             return
         }
-        congestion.retransmissionTimeout(
-            inFlight: snd.una.distance(to: snd.nxt),
-            isFirstForThisLoss: recovery.phase != .loss, now: now)
-        recovery.phase = .loss
-        recovery.point = snd.nxt
-        recovery.duplicateACKs = 0
-        recovery.probeEnd = nil
-        recovery.isForced = true
-        queue.markAllLost()
-        timers.disarm(.tailLossProbe)
-        timers.disarm(.reordering)
+        startLossRecovery(now: now)
         timers.arm(.retransmission, at: now + .nanoseconds(rtt.timeout))
     }
 

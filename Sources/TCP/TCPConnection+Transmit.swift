@@ -13,6 +13,8 @@ public struct OutgoingSegment: Sendable {
     public var mapping: SegmentMapping?
     /// Whether the payload was sent before.
     public var isRetransmission = false
+    /// The ECN bits of the packet's IP header.
+    public var ecn = ECNCodepoint.notECT
 }
 
 extension TCPConnection {
@@ -59,7 +61,7 @@ extension TCPConnection {
         snd.synSentAt = now.nanoseconds
         snd.nxt = snd.initialSequence + 1
         let isAnswer = state == .synReceived
-        var header = header(flags: isAnswer ? [.syn, .ack] : .syn, now: now)
+        var header = header(flags: synFlags(isAnswer: isAnswer), now: now)
         header.sequence = snd.initialSequence
         header.window = UInt16(clamping: receiveWindow)
         let isV6 = tuple.local.address.isV6
@@ -96,37 +98,20 @@ extension TCPConnection {
         }
         guard let index = queue.firstLostIndex() else { return nil }
         let isAllowed =
-            recovery.isForced || queue.inFlight + queue[index].length <= congestion.window
-        guard isAllowed else { return nil }
+            recovery.isForced || pipe == 0
+            || pipe + min(queue[index].length, effectiveMSS) <= congestion.window
+        guard isAllowed, recovery.isForced || mayLeave(now: now) else { return nil }
         recovery.isForced = false
         return retransmit(index, now: now)
     }
 
-    /// RFC 8985, 7.3: one new segment, else the last one again.
-    private mutating func pollTailLossProbe(now: Instant) -> OutgoingSegment? {
-        guard recovery.phase == .open, recovery.probeEnd == nil else { return nil }
-        counters.lossProbes += 1
-        defer {
-            recovery.probeEnd = snd.nxt
-            timers.arm(.retransmission, at: now + .nanoseconds(rtt.timeout))
-        }
-        let window = snd.window - snd.una.distance(to: snd.nxt)
-        if let unit = pending.first, min(unit.length, effectiveMSS) <= window,
-            let segment = takeNewData(limit: effectiveMSS, now: now)
-        {
-            recovery.isProbeRetransmission = false
-            return segment
-        }
-        guard let index = queue.lastUnsackedIndex else { return nil }
-        recovery.isProbeRetransmission = true
-        return retransmit(index, now: now)
-    }
-
-    private mutating func retransmit(_ index: Int, now: Instant) -> OutgoingSegment {
+    mutating func retransmit(_ index: Int, now: Instant) -> OutgoingSegment {
         if queue[index].length > effectiveMSS { queue.split(index, at: effectiveMSS) }
         let sent = queue[index]
         queue.noteRetransmission(index, now: now.nanoseconds)
         counters.retransmittedSegments += 1
+        recovery.undo.noteRetransmission(sent.sequenceLength, now: now.nanoseconds)
+        noteDataSent(sent.sequenceLength, now: now)
         if !timers.isArmed(.retransmission) { rearmRetransmission(now: now) }
         var flags: TCPFlags = sent.isFIN ? [.ack, .fin] : .ack
         if sent.length > 0 { flags.insert(.psh) }
@@ -149,10 +134,11 @@ extension TCPConnection {
             if let segment = takeNewData(limit: effectiveMSS, now: now) { return segment }
         }
         let window = snd.window - snd.una.distance(to: snd.nxt)
-        let room = congestion.window - queue.inFlight
+        let room = congestion.window - pipe
         guard queue.lostCount == 0 else { return nil }
         var length = min(pending[0].length, effectiveMSS)
-        guard length <= room || queue.inFlight == 0 else { return nil }
+        guard length <= room || pipe == 0 else { return nil }
+        guard mayLeave(now: now) else { return nil }
         if length > window {
             // RFC 9293, 3.8.6.2.1: part of a unit only when nothing is out, and then at least half
             // of the largest window seen.
@@ -161,7 +147,7 @@ extension TCPConnection {
                 return nil
             }
             length = window
-        } else if superSegment > length {
+        } else if superSegment > length, !configuration.isPaced {
             let whole = min(superSegment, room, window) / effectiveMSS * effectiveMSS
             length = max(length, min(pending[0].length, whole))
         }
@@ -174,7 +160,7 @@ extension TCPConnection {
     }
 
     /// Cuts the next segment, or super-segment, from the first unit.
-    private mutating func takeNewData(limit: Int, now: Instant) -> OutgoingSegment? {
+    mutating func takeNewData(limit: Int, now: Instant) -> OutgoingSegment? {
         guard let unit = pending.first, state.canSend || snd.isCloseRequested else { return nil }
         let length = min(unit.length, limit)
         let sequence = snd.nxt
@@ -189,14 +175,33 @@ extension TCPConnection {
         var header = header(flags: flags, now: now)
         header.sequence = sequence
         noteSent(length, of: unit, from: sequence, now: now)
+        let ecn = markNewData(&header)
         snd.nxt += length
         snd.nextOffset += length
         snd.lastDataSent = now.nanoseconds
         if !timers.isArmed(.retransmission) { rearmRetransmission(now: now) }
         armTailLossProbe(now: now)
-        return finishSegment(
+        var segment = finishSegment(
             header, payload: offset..<(offset + length), mapping: unit.mapping,
             isRetransmission: false, now: now)
+        segment.ecn = ecn
+        return segment
+    }
+
+    private mutating func noteDataSent(_ length: Int, now: Instant) {
+        if recovery.isReducing { recovery.reduction.noteSent(length) }
+        if configuration.isPaced, let roundTrip = rtt.smoothed {
+            pacer.noteSent(
+                length, window: congestion.window, roundTrip: roundTrip,
+                isInSlowStart: congestion.isInSlowStart, now: now.nanoseconds)
+        }
+    }
+
+    /// Whether pacing lets the next segment go; otherwise a timer says when.
+    private mutating func mayLeave(now: Instant) -> Bool {
+        guard configuration.isPaced, pacer.next > now.nanoseconds else { return true }
+        timers.arm(.pacing, at: Instant(nanoseconds: pacer.next))
+        return false
     }
 
     /// Each piece of a super-segment is lost, acknowledged and sent again on its own.
@@ -210,9 +215,10 @@ extension TCPConnection {
             queue.append(
                 SentSegment(
                     sequence: sequence + offset, length: count, mapping: unit.mapping,
-                    firstSent: now.nanoseconds, lastSent: now.nanoseconds))
+                    sent: now.nanoseconds))
             offset += count
         }
+        noteDataSent(length, now: now)
         counters.segmentsSent += (length - 1) / piece
     }
 
@@ -226,8 +232,7 @@ extension TCPConnection {
         header.sequence = snd.nxt
         queue.append(
             SentSegment(
-                sequence: snd.nxt, length: 0, isFIN: true, mapping: nil,
-                firstSent: now.nanoseconds, lastSent: now.nanoseconds))
+                sequence: snd.nxt, length: 0, isFIN: true, mapping: nil, sent: now.nanoseconds))
         snd.nxt += 1
         if !timers.isArmed(.retransmission) { rearmRetransmission(now: now) }
         return finishSegment(
@@ -270,6 +275,7 @@ extension TCPConnection {
             sourcePort: tuple.local.port, destinationPort: tuple.remote.port,
             sequence: snd.nxt, acknowledgment: flags.contains(.ack) ? rcv.nxt : SequenceNumber(0),
             flags: flags, window: UInt16(clamping: max(receiveWindow, 0) >> rcv.windowShift))
+        if ecn.echoes, flags.isDisjoint(with: [.syn, .rst]) { header.flags.insert(.ece) }
         if timestamps.isEnabled, !flags.contains(.rst) {
             header.options.timestamps = Timestamps(
                 value: timestamps.value(now: now), echo: timestamps.recent)

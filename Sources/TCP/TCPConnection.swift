@@ -28,6 +28,8 @@ public struct TCPConnection: Sendable {
     var rcv = ReceiveVariables()
     var timestamps: TimestampState
     var recovery = RecoveryState()
+    var ecn = ECNState()
+    var pacer = Pacer()
     var timers = TimerTable()
     var queue = RetransmissionQueue()
     var pending: Deque<PendingUnit> = []
@@ -59,6 +61,14 @@ public struct TCPConnection: Sendable {
         public var lossProbes = 0
         /// Fast recoveries entered.
         public var fastRecoveries = 0
+        /// Reductions of the window that were taken back as spurious.
+        public var undoneReductions = 0
+        /// Duplicates that the peer reported (RFC 2883).
+        public var duplicatesReported = 0
+        /// Segments received that had experienced congestion (RFC 3168).
+        public var congestionExperienced = 0
+        /// Reductions of the window because the peer echoed congestion.
+        public var congestionEchoes = 0
         /// Challenge ACKs sent (RFC 5961).
         public var challengeACKs = 0
         /// Segments dropped by PAWS (RFC 7323, 5).
@@ -121,8 +131,14 @@ public struct TCPConnection: Sendable {
         guard state.canSend, !snd.isCloseRequested, queue.lostCount == 0 else { return 0 }
         let unsent = sendBuffer.end - snd.nextOffset
         let window = snd.window - snd.una.distance(to: snd.nxt)
-        return min(congestion.window - queue.inFlight, window) - unsent
+        return min(congestion.window - pipe, window) - unsent
     }
+
+    /// Whether both ends agreed on explicit congestion notification.
+    public var usesECN: Bool { ecn.isEnabled }
+
+    /// Sequence numbers that are taken to be on the path (RFC 6675, 2; without SACK RFC 9937, 7).
+    var pipe: Int { max(queue.inFlight - recovery.assumedDelivered, 0) }
 
     // MARK: Commands
 

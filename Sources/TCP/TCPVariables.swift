@@ -70,8 +70,10 @@ struct TimestampState: Sendable {
     init(offset: UInt32) { self.offset = offset }
 
     /// The clock ticks in milliseconds from a random start.
-    func value(now: Instant) -> UInt32 {
-        offset &+ UInt32(truncatingIfNeeded: now.nanoseconds / 1_000_000)
+    func value(now: Instant) -> UInt32 { offset &+ Self.tick(now.nanoseconds) }
+
+    static func tick(_ nanoseconds: Int64) -> UInt32 {
+        UInt32(truncatingIfNeeded: nanoseconds / 1_000_000)
     }
 }
 
@@ -79,6 +81,8 @@ struct TimestampState: Sendable {
 struct RecoveryState: Sendable {
     enum Phase: Sendable {
         case open
+        /// The window shrinks until `point` is acknowledged although nothing was lost (ECN).
+        case reduction
         /// Fast recovery until `point` is acknowledged.
         case recovery
         /// After a timeout, until `point` is acknowledged.
@@ -87,10 +91,16 @@ struct RecoveryState: Sendable {
 
     var phase = Phase.open
     var point = SequenceNumber(0)
+    var reduction = ProportionalRateReduction()
+    var undo = UndoState()
     var duplicateACKs = 0
+    /// Without SACK: octets that duplicate ACKs say have arrived (RFC 9937, 7).
+    var assumedDelivered = 0
     var consecutiveTimeouts = 0
-    /// A retransmission may exceed the window once: the first one of a recovery.
+    /// A retransmission may exceed the window once.
     var isForced = false
+    /// SND.NXT at the start of this round trip.
+    var roundEnd = SequenceNumber(0)
     /// SND.NXT when the tail loss probe went out (RFC 8985, 7.3).
     var probeEnd: SequenceNumber?
     var isProbeRetransmission = false
@@ -98,6 +108,47 @@ struct RecoveryState: Sendable {
     var isPersistPending = false
     var persistBackoff = 0
     var keepAlivesSent = 0
+
+    /// Whether the window shrinks in proportion to what arrives.
+    var isReducing: Bool { phase == .recovery || phase == .reduction }
+}
+
+/// What tells a spurious recovery, and that it is not undone yet.
+struct UndoState: Sendable {
+    /// SND.UNA when the window was reduced; `nil` when there is nothing to undo.
+    var start: SequenceNumber?
+    /// Sequence numbers sent again since and not reported as duplicates (RFC 3708).
+    var unreported = 0
+    /// When the first of them was sent (RFC 3522).
+    var firstRetransmission: Int64?
+    private var endsWithRound = false
+
+    mutating func begin(at una: SequenceNumber) {
+        self = UndoState()
+        start = una
+    }
+
+    mutating func noteRetransmission(_ length: Int, now: Int64) {
+        guard start != nil else { return }
+        unreported += length
+        if firstRetransmission == nil { firstRetransmission = now }
+    }
+
+    /// A round trip passed without recovery: after the second it is too late to undo.
+    mutating func endRound() {
+        if endsWithRound { start = nil }
+        endsWithRound = true
+    }
+}
+
+/// RFC 3168, 6.1.
+struct ECNState: Sendable {
+    /// Both ends agreed.
+    var isEnabled = false
+    /// Congestion was experienced on the way here: ECE until the peer says CWR.
+    var echoes = false
+    /// The next new data says CWR.
+    var isReductionAnnounced = false
 }
 
 /// What this side owes the peer.

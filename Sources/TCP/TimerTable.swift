@@ -2,12 +2,14 @@ internal import NetworkPrimitives
 
 /// The timers of a TCP connection.
 public enum TCPTimer: Int, CaseIterable, Sendable {
+    /// Tail loss probe (RFC 8985, 7); due together with the RTO it goes first and puts that off.
+    case tailLossProbe
     /// RTO, also for SYN, SYN/ACK and FIN (RFC 6298).
     case retransmission
-    /// Tail loss probe (RFC 8985, 7).
-    case tailLossProbe
     /// RACK's wait for reordered segments (RFC 8985, 6.2).
     case reordering
+    /// The next segment's turn, when paced.
+    case pacing
     /// The delayed ACK.
     case delayedACK
     /// Zero-window probe (RFC 9293, 3.8.6.1).
@@ -20,7 +22,7 @@ public enum TCPTimer: Int, CaseIterable, Sendable {
 
 /// When each timer expires. No callbacks: the owner asks what is due.
 struct TimerTable: Sendable {
-    private var deadlines: InlineArray<7, Int64> = .init(repeating: .max)
+    private var deadlines: InlineArray<8, Int64> = .init(repeating: .max)
     /// The earliest deadline, kept current so that asking costs nothing.
     private(set) var next: Int64 = .max
 

@@ -13,7 +13,8 @@ package struct TestbedKeeper: Hashable, Sendable {
     package var testbed: String
     package var emulation: EmulationKind
 
-    /// The words on a keeper's command line, before the testbed, the emulation and the label.
+    /// The words on a keeper's command line, before the testbed, the emulation, the label and the
+    /// seed.
     package static let command = ["testbed", "keep"]
 
     /// How the testbed's namespaces are called.
@@ -64,11 +65,11 @@ package struct TestbedKeeper: Hashable, Sendable {
     ///
     /// - Parameter onReady: Called once when it stands.
     package static func keep(
-        _ topology: Topology, emulation: EmulationKind, onReady: () throws -> Void
+        _ topology: Topology, emulation: EmulationKind, seed: UInt64, onReady: () throws -> Void
     ) throws {
         let signals = try SignalDescriptor([SIGTERM, SIGINT])
         let testbed = try TestbedController.build(
-            topology, emulation: emulation, suffix: suffix)
+            topology, emulation: emulation, suffix: suffix, seed: seed)
         defer { testbed.tearDown() }
         try onReady()
         let poll = try EventPoll()
@@ -80,13 +81,13 @@ package struct TestbedKeeper: Hashable, Sendable {
 
     /// Starts a keeper and waits until its testbed stands.
     package static func start(
-        _ testbed: String, emulation: EmulationKind, label: String
+        _ testbed: String, emulation: EmulationKind, label: String, seed: UInt64
     ) throws(TestbedError) -> TestbedKeeper {
         do {
             let answers = try Pipe()
             let errors = try MemoryFile()
             let child = try ChildProcess(
-                try Executable.own(), command + [testbed, emulation.rawValue, label],
+                try Executable.own(), command + [testbed, emulation.rawValue, label, String(seed)],
                 streams: ChildProcess.Streams(
                     output: answers.writeEnd.rawValue, error: errors.descriptor.rawValue),
                 diesWithParent: false)

@@ -41,7 +41,10 @@ struct CubicTests {
         controller.enterRecovery(inFlight: 100 * segment, now: .zero)
         #expect(controller.window == 70 * segment)
         controller.exitRecovery(now: .zero)
+        // Of the window, whatever part of it is in flight: unused, it did not grow.
         controller.enterRecovery(inFlight: 2 * segment, now: .zero)
+        #expect(controller.window == 49 * segment)
+        for _ in 0..<20 { controller.enterRecovery(inFlight: segment, now: .zero) }
         #expect(controller.window == 2 * segment)
     }
 

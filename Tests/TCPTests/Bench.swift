@@ -48,9 +48,12 @@ final class Bench {
     }
 
     /// The passive side: a SYN with these options was received.
-    init(_ configuration: TCPConfiguration = TCPConfiguration(), answering options: TCPOptions) {
+    init(
+        _ configuration: TCPConfiguration = TCPConfiguration(),
+        answering options: TCPOptions, answeringSYN flags: TCPFlags = .syn
+    ) {
         var syn = SegmentHeader(
-            sourcePort: 80, destinationPort: 40_000, sequence: Self.peer, flags: .syn,
+            sourcePort: 80, destinationPort: 40_000, sequence: Self.peer, flags: flags,
             window: 60_000)
         syn.options = options
         tcp = TCPConnection.accept(
@@ -86,7 +89,7 @@ final class Bench {
     /// The peer's segment arrives now.
     func receive(
         _ flags: TCPFlags, _ sequence: Int, ack: Int = 0, _ length: Int = 0,
-        sack: [Range<Int>] = []
+        sack: [Range<Int>] = [], ecn: ECNCodepoint = .notECT
     ) {
         var header = SegmentHeader(
             sourcePort: 80, destinationPort: 40_000, sequence: Self.peer + sequence,
@@ -98,7 +101,9 @@ final class Bench {
                 SACKBlock(left: Self.local + $0.lowerBound, right: Self.local + $0.upperBound)
             })
         let payload = (0..<length).map { UInt8(truncatingIfNeeded: sequence + $0) }
-        let reception = payload.withUnsafeBytes { tcp.receive(header, payload: $0, now: now) }
+        let reception = payload.withUnsafeBytes {
+            tcp.receive(header, payload: $0, ecn: ecn, now: now)
+        }
         lastReception = reception
         closeReason = reception.closed ?? closeReason
         poll()

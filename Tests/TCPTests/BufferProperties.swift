@@ -133,8 +133,7 @@ import WireFormat
                 let length = Int.random(in: 1...1_000, using: &generator)
                 queue.append(
                     SentSegment(
-                        sequence: next, length: length, mapping: nil, firstSent: time,
-                        lastSent: time))
+                        sequence: next, length: length, mapping: nil, sent: time))
                 next += length
             case 3 where flight > 0:
                 una += Int.random(in: 1...flight, using: &generator)
@@ -157,8 +156,16 @@ import WireFormat
                     queue.noteRetransmission(index, now: time)
                 } else {
                     _ = queue.detectLoss(
-                        now: time, minimumRTT: 3_000_000, smoothedRTT: 3_000_000,
-                        isInRecovery: Bool.random(using: &generator))
+                        now: time, reorderingWindow: Int64.random(in: 0...1, using: &generator))
+                    if Int.random(in: 0..<8, using: &generator) == 0 {
+                        // A sacked head means that the receiver reneged.
+                        if segments(queue).first?.isSacked == true { sacked = [] }
+                        queue.markLost(sentBefore: time - 3_000_000)
+                    } else if Int.random(in: 0..<8, using: &generator) == 0 {
+                        queue.forgetLosses()
+                    }
+                    let lost = segments(queue).firstIndex(where: \.isLost)
+                    #expect(queue.firstLostIndex() == lost, "seed \(seed)")
                 }
             default:
                 guard queue.count > 0 else { continue }
@@ -182,7 +189,7 @@ import WireFormat
         var variation = 0.0
         for number in 0..<200 {
             let sample = Int64.random(in: 1_000_000...900_000_000, using: &generator)
-            estimator.addSample(sample)
+            estimator.addSample(sample, now: .zero)
             if number == 0 {
                 (smoothed, variation) = (Double(sample), Double(sample) / 2)
             } else {

@@ -40,6 +40,9 @@ package struct BenchmarkEndpoint {
         }
     }
 
+    /// After that idle connections have given back what they do not need, which is work, too.
+    private static let settling = Duration.milliseconds(1_500)
+
     private var patience: Duration { order.duration + .seconds(60) }
 
     private func report(_ name: String, _ fields: [JSONValue.Member] = []) {
@@ -86,8 +89,12 @@ package struct BenchmarkEndpoint {
         let idle = order.count
         _ = try runner.run(timeout: patience) { $0.establishedCount >= idle }
         reportIdle(runner.establishedCount, since: before)
+        var active = order
+        active.duration += Self.settling
+        try runner.connect(from: order.local, to: order.remotes[0], workload: active.workload)
+        let settled = MonotonicClock.now() + Self.settling
+        _ = try runner.run(timeout: patience) { _ in MonotonicClock.now() >= settled }
         let start = Usage(packets: driver.packetCount)
-        try runner.connect(from: order.local, to: order.remotes[0], workload: order.workload)
         let outcomes = try runner.run(timeout: patience) { $0.openCount <= idle }
         reportClient(
             outcomes.map(\.summary), Usage(packets: driver.packetCount), since: start)
