@@ -21,7 +21,7 @@ package enum SoakRunner {
         scenario.backend = backend
         scenario.client = plan.client
         scenario.server = plan.server
-        switch try ExperimentBackend.resolve(scenario) {
+        switch try ExperimentBackend.resolve(scenario, topology) {
         case .simulation:
             let world = SimulatedSoak(plan, topology)
             return world.run(progress: progress)
