@@ -74,12 +74,13 @@ struct InteropMatrixTests {
     @Test(arguments: [
         "DataCsumErr", "DSSNotMatching", "DSSNoMatchTCP", "MPCapableFallbackACK", "DssFallback",
         "FallbackFailed", "MPFailTx", "MPRstTx", "MPRstRx", "MPFastcloseRx", "MPTCPRetrans",
-        "DuplicateData", "AddAddrDrop", "MPJoinAckHMacFailure", "MPCurrEstab",
+        "DuplicateData", "AddAddrTxDrop", "MPJoinAckHMacFailure", "MPCurrEstab",
         "DSSCorruptionReset", "NoDSSInWindow",
     ])
     func countersOfFaultsAreComplaints(_ counter: String) {
-        let judged = InteropJudgement(Self.cell, evidence { $0.counters.append(.init(counter, 1)) })
-        #expect(judged.complaints == ["\(counter) is 1"])
+        // Of some a busy machine may cause a few.
+        let judged = InteropJudgement(Self.cell, evidence { $0.counters.append(.init(counter, 9)) })
+        #expect(judged.complaints == ["\(counter) is 9"])
     }
 
     @Test func whatIsMissingIsAComplaint() {
