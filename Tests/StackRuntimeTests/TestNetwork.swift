@@ -46,6 +46,10 @@ final class TestNetwork {
         for namespace in [client, router, host] {
             try ip(namespace, "link set lo up")
             try SysctlFile("net.ipv4.tcp_no_metrics_save").write("1", in: namespace)
+            // The kernel asks for neighbours from a link-local address, once that is no duplicate.
+            for scope in ["all", "default"] {
+                try SysctlFile("net.ipv6.conf.\(scope).accept_dad").write("0", in: namespace)
+            }
         }
         try SysctlFile("net.ipv4.ip_forward").write("1", in: router)
         try SysctlFile("net.ipv6.conf.all.forwarding").write("1", in: router)
