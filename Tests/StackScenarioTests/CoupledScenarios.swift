@@ -134,6 +134,7 @@ private final class SharedBottleneck {
         var shape = TwoPathNetwork.Shape.full
         shape.client.connection.tcp.congestionControl = kind
         let network = TwoPathNetwork(shape, upload: 100_000_000, download: 0)
+        network.invariantStride = 5_000
         let carried = network.carriedPayload(from: .seconds(1), to: .seconds(3))
         // Octets in two seconds at 50 and 20 Mbit/s.
         #expect(Double(carried[0]) > 0.8 * 12_500_000)
