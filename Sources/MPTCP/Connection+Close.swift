@@ -144,7 +144,13 @@ extension Connection {
             log(
                 "subflow_closed_by_peer", now: now,
                 ("subflow", .number(Int(subflows[index].id.rawValue))))
-            closeSubflow(index, now: now)
+            if mayFallBack, subflows[index].tcp.receiveBuffer.readableCount > 0 {
+                // Text that nobody mapped: a peer that has fallen back, which would take our FIN for
+                // the end of our data.
+                resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+            } else {
+                closeSubflow(index, now: now)
+            }
         }
     }
 

@@ -365,7 +365,8 @@ extension Connection {
         }
         data.advertisedEnd = possible
         guard wasTight else { return }
-        for index in subflows.indices where subflows[index].isUsable {
+        // In fallback our own FIN may be out long before the peer's.
+        for index in subflows.indices where subflows[index].isUsable || isFallback {
             subflows[index].tcp.requestACK()
         }
     }

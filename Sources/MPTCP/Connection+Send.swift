@@ -95,7 +95,11 @@ extension Connection {
 
     private mutating func scheduleInFallback(now: Instant) {
         guard let index = subflows.indices.first, subflows[index].tcp.state.canSend else { return }
-        let allowance = subflows[index].tcp.sendAllowance
+        var allowance = subflows[index].tcp.sendAllowance
+        if !subflows[index].tcp.hasUnsentData, !subflows[index].tcp.hasOutstandingData {
+            // TCP probes a closed window (RFC 9293, 3.8.6.1) once it has something to send.
+            allowance = max(allowance, subflows[index].tcp.effectiveMSS)
+        }
         let length = min(allowance, data.sent.end - data.next)
         guard length > 0, subflows[index].isFullyEstablished else { return }
         subflows[index].tcp.send(

@@ -232,6 +232,37 @@ import WireFormat
         #expect(sizes.count { $0 < 1_000 } < sizes.count / 4, "\(sizes)")
     }
 
+    /// A reader that takes a few octets at a time must not be told of a few octets of room.
+    @Test func sillyReader() {
+        let network = network(upload: 120_000) { shape in
+            shape.server.connection.receiveBuffer = 20_000
+        }
+        network.recordsPackets = true
+        network.serverApp.isPaused = true
+        var buffer = [UInt8](repeating: 0, count: 37)
+        for number in 0..<4_000 {
+            network.at(100 + number) { network in
+                guard let handle = network.serverApp.handle else { return }
+                network.simulation.perform(network.server) { stack in
+                    let count = buffer.withUnsafeMutableBytes {
+                        stack.read(from: handle, into: $0, now: network.simulation.now)
+                    }
+                    network.serverApp.received += count
+                }
+            }
+        }
+        network.at(4_200) { network in
+            network.serverApp.isPaused = false
+            network.simulation.perform(network.server) { _ in network.pump(network.server) }
+        }
+        network.run(.seconds(60))
+        network.expectIntact()
+        let texts = network.sightings.filter {
+            $0.isForward && $0.isEntering && !$0.segment.payload.isEmpty
+        }
+        #expect(texts.count < 120_000 / 1_000 * 2, "\(texts.count)")
+    }
+
     // MARK: Floods
 
     /// A flood of SYNs from nowhere: the table stays bounded, the oldest give way, and whoever
