@@ -181,7 +181,7 @@ extension MiddleboxScenarios {
         },
         Case(
             "O5 options taken out in the middle", [.reset, .degraded], [.degraded, .intact],
-            [.degraded, .intact]
+            [.degraded, .intact], acts: [.alone, .first]
         ) { _ in
             [OptionFilter([.mptcp], selection: Selection(after: 100))]
         },
@@ -295,7 +295,7 @@ extension MiddleboxScenarios {
         },
         Case(
             "X2 RST with the right number", [.degraded, .intact], [.degraded, .intact],
-            [.degraded, .intact]
+            [.degraded, .intact], acts: [.alone, .first]
         ) { _ in
             [ResetInjector(.exact, selection: Selection([.down], after: 100))]
         },
@@ -307,7 +307,7 @@ extension MiddleboxScenarios {
         },
         Case(
             "X4 nothing passes upwards any more", [.reset], [.degraded, .intact],
-            [.degraded, .intact]
+            [.degraded, .intact], acts: [.alone, .first]
         ) { _ in
             var rules = Firewall.Rules()
             rules.blocksAll = true
@@ -315,7 +315,7 @@ extension MiddleboxScenarios {
         },
         Case(
             "X4 nothing passes downwards any more", [.reset], [.degraded, .intact],
-            [.degraded, .intact]
+            [.degraded, .intact], acts: [.alone, .first]
         ) { _ in
             var rules = Firewall.Rules()
             rules.blocksAll = true
