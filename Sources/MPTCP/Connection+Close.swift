@@ -213,7 +213,12 @@ extension Connection {
                 index += 1
             }
         }
-        guard closeReason == nil, isEstablished else { return }
+        guard closeReason == nil else { return }
+        guard isEstablished else {
+            // Its only address was given up before anybody answered.
+            if subflows.isEmpty { finish(.timedOut, now: now) }
+            return
+        }
         if isFallback {
             let isClosed = subflows.indices.allSatisfy {
                 subflows[$0].tcp.state == .timeWait || subflows[$0].tcp.state == .closed
@@ -235,12 +240,26 @@ extension Connection {
         }
         guard graceDeadline == nil else { return }
         log("no_subflow_left", now: now)
+        let deadline = graceEnd(now: now)
+        guard deadline > now else { return endGrace(now: now) }
+        graceDeadline = deadline
+        paths.forgetAllFailures()
+        managePaths(now: now)
+    }
+
+    /// Until when a join is worth waiting for. Subflows that come, bring nothing and go, as behind a
+    /// middlebox that resets whatever carries data, do not make the wait longer.
+    private mutating func graceEnd(now: Instant) -> Instant {
         // An RST may come from a peer that has everything and closes, or from one that lost the
         // interface and is about to join again for our last DATA_ACK.
         let wait = hasEverything && wasClosedByPeer ? min(.seconds(15), graceTime) : graceTime
-        graceDeadline = now + wait
-        paths.forgetAllFailures()
-        managePaths(now: now)
+        let progress = data.sent.start + data.received.end
+        let isStuck =
+            progress == progressAtLoss && (data.sent.count > 0 || data.isFinishing)
+            && now - lastConfirmation < graceTime
+        if !isStuck { graceLimit = now + wait }
+        progressAtLoss = progress
+        return graceLimit
     }
 
     /// How the connection ends now that no subflow is left, `nil` when it is worth waiting.

@@ -376,6 +376,7 @@ extension Connection {
         subflows[index].isFullyEstablished = true
         subflows[index].joinDeadline = nil
         graceDeadline = nil
+        lastConfirmation = now
         wasRefusedByStranger = false
         isConfirmed = true
         if subflows[index].kind == .join {

@@ -76,6 +76,12 @@ public struct Connection: Sendable {
     var generator: SeededGenerator
     var nextSubflowID: UInt32 = 0
     var graceDeadline: Instant?
+    /// The end of the wait that began with the last loss after which something was delivered.
+    var graceLimit = Instant.distantFuture
+    /// Octets that had been acknowledged and received when the last subflow was lost.
+    var progressAtLoss = -1
+    /// When a subflow was last fully established.
+    var lastConfirmation = Instant(nanoseconds: .min / 2)
     /// When a segment came, or the application wrote or read, for the last time.
     var lastUse = Instant(nanoseconds: .min / 2)
     /// When the memory of empty buffers is given back, if nothing happens until then.

@@ -104,12 +104,23 @@ extension TCPConnection {
         else { return true }
         let isOld = Int32(bitPattern: stamp.value &- timestamps.recent) < 0
         let isStale = now - timestamps.recentAge > .seconds(24 * 86_400)
-        if isOld, !isStale {
+        if isOld, !isStale, !isOvertaken(header, payloadLength) {
             counters.pawsDrops += 1
             answerUnacceptable(hasText: payloadLength > 0, now: now)
             return false
         }
         return true
+    }
+
+    /// A pure ACK that a later one has overtaken: it moves nothing, but its SACK blocks may be the only
+    /// ones that tell of a needless retransmission. As in Linux only as old as the path may be long.
+    private func isOvertaken(_ header: SegmentHeader, _ payloadLength: Int) -> Bool {
+        guard let stamp = header.options.timestamps, payloadLength == 0, header.flags == .ack,
+            header.sequence == rcv.nxt, !snd.una.precedes(header.acknowledgment),
+            header.acknowledgment != snd.una || Int(header.window) << snd.windowShift == snd.window
+        else { return false }
+        let age = Int64(timestamps.recent &- stamp.value)
+        return Duration.milliseconds(age) <= .nanoseconds(rtt.timeout)
     }
 
     /// RFC 9293, 3.10.7.4, first check.

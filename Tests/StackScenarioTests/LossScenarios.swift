@@ -17,9 +17,16 @@ import WireFormat
 
     /// Seconds until the last byte of an upload has arrived, and what the sender counted until then.
     private func upload(
-        _ size: Int, over shape: TwoPathNetwork.Shape, seed: UInt64
+        _ size: Int, over shape: TwoPathNetwork.Shape, seed: UInt64,
+        later change: ((inout LinkProfile) -> Void)? = nil
     ) -> (seconds: Double, counters: TCPConnection.Counters?) {
         let network = TwoPathNetwork(shape, upload: size, download: 0, seed: seed)
+        if let change {
+            network.at(35) {
+                change(&$0.simulation.links[0].forward.profile)
+                change(&$0.simulation.links[0].backward.profile)
+            }
+        }
         var arrived: Instant?
         var counters: TCPConnection.Counters?
         network.onRead = { network, _ in
@@ -45,16 +52,17 @@ import WireFormat
         #expect(goodput >= share * expected, "\(goodput / 1e6) of \(expected / 1e6) Mbit/s")
     }
 
-    /// Packets overtake each other by up to three milliseconds: no reason to slow down.
+    /// Packets overtake each other by up to three milliseconds: no reason to slow down. Not yet those
+    /// of the handshake: data that overtakes the third ACK is lost, because the listener does not
+    /// know yet whether it is MPTCP.
     @Test func reordering() {
-        let jittery = shape {
+        let (seconds, counters) = upload(5_000_000, over: shape { _ in }, seed: 3) {
             $0.jitter = .microseconds(1_500)
             $0.reorders = true
         }
-        let (seconds, counters) = upload(5_000_000, over: jittery, seed: 3)
         #expect(5 * 8 / seconds >= 0.7 * 50, "\(seconds) s, \(String(describing: counters))")
         #expect(counters?.timeouts == 0)
-        #expect((counters?.retransmittedSegments ?? .max) < 40, "\(String(describing: counters))")
+        #expect((counters?.duplicatesReported ?? .max) < 40, "\(String(describing: counters))")
     }
 
     /// Slow start into a shallow queue: what it overshoots is repaired without a timeout.
