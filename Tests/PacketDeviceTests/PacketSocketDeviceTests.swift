@@ -208,6 +208,7 @@ struct PacketSocketDeviceTests {
             received += try right.receive()
         }
         #expect(received < 500)
-        #expect(right.statistics.kernelDrops == UInt64(500 - received))
+        // IPv6 may have said something, too.
+        #expect(right.statistics.kernelDrops >= UInt64(500 - received))
     }
 }
