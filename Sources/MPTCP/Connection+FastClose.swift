@@ -17,7 +17,7 @@ extension Connection {
     /// Ends the connection at once: MP_FASTCLOSE on the RST of every subflow, or on an ACK towards a
     /// peer of version 0, which knows no options on RST.
     public mutating func abort(now: Instant) {
-        guard closeReason == nil else { return }
+        guard closeReason == nil else { return data.discardReceived() }
         if !isFallback, scheme == .v0, let remoteKey,
             let index = subflows.firstIndex(where: {
                 $0.isFullyEstablished && $0.tcp.state.isSynchronized && $0.isUsable

@@ -135,7 +135,10 @@ extension Connection {
             // TCP probes a closed window (RFC 9293, 3.8.6.1) once it has something to send.
             allowance = max(allowance, subflows[index].tcp.effectiveMSS)
         }
-        let length = min(allowance, data.sent.end - data.next)
+        // Whole segments only, but for the last octets: no crumbs (RFC 9293, 3.8.6.2.1).
+        let segment = subflows[index].tcp.effectiveMSS
+        let waiting = data.sent.end - data.next
+        let length = waiting <= allowance ? waiting : allowance / segment * segment
         guard length > 0, subflows[index].isFullyEstablished else { return }
         subflows[index].tcp.send(
             data.next..<(data.next + length), of: data.sent, mapping: nil)

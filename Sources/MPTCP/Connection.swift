@@ -73,6 +73,7 @@ public struct Connection: Sendable {
     var peerDeniesInitialAddress = false
     var remoteEndpoint: Endpoint
     var events: Deque<Event> = []
+    private var isEndTold = false
     var generator: SeededGenerator
     var nextSubflowID: UInt32 = 0
     var graceDeadline: Instant?
@@ -197,7 +198,13 @@ public struct Connection: Sendable {
 
     /// Whether nothing is left to do for this connection.
     public var isFinished: Bool {
-        closeReason != nil && !subflows.indices.contains { subflows[$0].tcp.state != .closed }
+        isEndKnowable && !subflows.indices.contains { subflows[$0].tcp.state != .closed }
+    }
+
+    /// Whether it is over, and what arrived before an end in order was read: the application is told
+    /// of the end behind the last octet.
+    private var isEndKnowable: Bool {
+        closeReason != nil && (closeReason != .finished || data.readableCount == 0)
     }
 
     /// The four-tuples of the subflows.
@@ -298,7 +305,12 @@ public struct Connection: Sendable {
     // MARK: Events
 
     /// The next event.
-    public mutating func pollEvent() -> Event? { events.popFirst() }
+    public mutating func pollEvent() -> Event? {
+        if let event = events.popFirst() { return event }
+        guard let closeReason, isEndKnowable, !isEndTold else { return nil }
+        isEndTold = true
+        return .closed(closeReason)
+    }
 
     mutating func log(
         _ name: String, now: Instant, _ fields: (name: String, value: LogValue)...
@@ -311,6 +323,5 @@ public struct Connection: Sendable {
         closeReason = reason
         graceDeadline = nil
         log("connection_closed", now: now, ("reason", .text(reason.rawValue)))
-        events.append(.closed(reason))
     }
 }

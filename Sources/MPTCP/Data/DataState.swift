@@ -89,6 +89,12 @@ struct DataState: Sendable {
         return early
     }
 
+    /// Nobody is going to read what is there.
+    mutating func discardReceived() {
+        earlyReceived = []
+        received.discard(upTo: received.end)
+    }
+
     /// Octets that the application can read.
     var readableCount: Int { earlyReceived.count + received.readableCount }
 
