@@ -184,9 +184,8 @@ extension Connection {
             return
         }
         if isFallback, reason == .reset || reason == .timedOut {
-            let isComplete = data.isPeerFinished && data.isFINSent && data.sent.count == 0
             finish(
-                isComplete ? .finished : reason == .reset ? .reset : .timedOut, now: now)
+                hasEverything ? .finished : reason == .reset ? .reset : .timedOut, now: now)
             return
         }
         if subflows[index].kind == .join, !subflows[index].isFullyEstablished {
@@ -223,7 +222,10 @@ extension Connection {
             let isClosed = subflows.indices.allSatisfy {
                 subflows[$0].tcp.state == .timeWait || subflows[$0].tcp.state == .closed
             }
-            if isClosed { finish(isOver ? .finished : .reset, now: now) }
+            if isClosed {
+                finish(
+                    hasEverything ? .finished : wasClosedByPeer ? .reset : .timedOut, now: now)
+            }
         } else if !subflows.indices.contains(where: { subflows[$0].holdsConnection }) {
             loseLastSubflow(now: now)
         }

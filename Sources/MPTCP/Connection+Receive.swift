@@ -174,7 +174,7 @@ extension Connection {
     private mutating func reactToLostOptions(
         _ payloadLength: Int, _ index: Int, now: Instant
     ) -> Bool {
-        if mayFallBack {
+        if mayFallBack, index == 0 {
             fallBack(payloadLength > 0 ? .noMapping : .noDataACK, now: now)
             acknowledgeInFallback(index, now: now)
             drainInFallback(index, now: now)
@@ -277,7 +277,7 @@ extension Connection {
         _ mapping: DSSMapping, isDataFIN: Bool, _ payloadLength: Int, _ index: Int, now: Instant
     ) -> Bool {
         if mapping.isInfinite {
-            guard mayFallBack else {
+            guard mayFallBack, index == 0 else {
                 mib.count(.fallbackFailed)
                 resetSubflow(index, MPTCPReset(.mptcpSpecific), now: now)
                 return false

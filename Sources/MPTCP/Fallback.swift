@@ -54,8 +54,15 @@ struct ChecksumFailure: Sendable {
 }
 
 extension Connection {
-    /// Whether the connection may still become plain TCP: one subflow, everything in order on it.
-    var mayFallBack: Bool { data.isContiguous && subflows.count == 1 && data.reinjected.isEmpty }
+    /// Whether the connection may still become plain TCP: everything in order on one subflow, and no
+    /// other that carries anything. Joins under way end with MPTCP.
+    var mayFallBack: Bool {
+        guard data.isContiguous, data.reinjected.isEmpty, let first = subflows.first else {
+            return false
+        }
+        return !first.isUnfinishedJoin
+            && subflows.indices.dropFirst().allSatisfy { subflows[$0].isUnfinishedJoin }
+    }
 
     /// From here on the one subflow's stream is the application's (RFC 8684, 3.7).
     mutating func fallBack(_ cause: FallbackCause, now: Instant) {
@@ -65,6 +72,8 @@ extension Connection {
         data.failure = nil
         data.finDeadline = nil
         data.probeDeadline = nil
+        for index in subflows.indices.dropFirst() { subflows[index].tcp.discard() }
+        reapSubflows(now: now)
         if let index = subflows.indices.first {
             // Constant distance between the two spaces: everything was sent in order here.
             let tcp = subflows[index].tcp
@@ -136,7 +145,7 @@ extension Connection {
     mutating func receiveFail(_ index: Int, now: Instant) -> Bool {
         guard subflows[index].tcp.state.isSynchronized else { return true }
         mib.count(.failReceived)
-        if mayFallBack {
+        if mayFallBack, index == 0 {
             let answer = data.remoteInitialDSN + 1 + data.received.end
             let isAnswer = data.failure != nil
             fallBack(.peerFailed, now: now)
@@ -161,8 +170,11 @@ extension Connection {
             data.failure = nil
             return
         }
-        if failure.deadline <= now {
+        if failure.deadline <= now || !mayFallBack {
+            // No answer; or a join was finished meanwhile, and the data can go there.
             data.failure = nil
+            mib.count(.failSent)
+            subflows[index].resetOptions = [.fail(failure.dataSequenceNumber)]
             resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
         } else if failure.nextRepeat <= now {
             failure.repeats += 1

@@ -113,6 +113,11 @@ struct Subflow: Sendable {
         isFullyEstablished && infiniteMappings.onText == 0 ? offload.largestPayload : 0
     }
 
+    /// Whether its handshake is under way and it has carried nothing.
+    var isUnfinishedJoin: Bool {
+        kind == .join && !isFullyEstablished && tcp.receiveBuffer.end == 0
+    }
+
     /// Whether data may be scheduled here at all; a suspect only when there is no other.
     var isUsable: Bool {
         mayCarryData && !isRetired && tcp.state.canSend && !tcp.hasReceivedFIN

@@ -96,6 +96,8 @@ package struct PayloadRewriter: Middlebox {
             }
             stream.end = end
         }
+        // FIN takes a number as well: what is sent behind it is no hole.
+        if packet.flags.contains(.fin) { stream.end = max(stream.end, end + 1) }
         guard
             let first = stream.edits.first(where: {
                 $0.range.upperBound > start || $0.range.isEmpty && $0.range.lowerBound == start
