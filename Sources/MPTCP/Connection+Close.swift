@@ -104,8 +104,10 @@ extension Connection {
         }
     }
 
-    /// Once the peer knows the end, its FIN is nothing to wait for long.
+    /// Once the peer knows the end, its FIN is nothing to wait for long; in fallback FIN is what
+    /// says so.
     private mutating func limitClosing(now: Instant) {
+        guard !data.awaitsFIN else { return }
         for index in subflows.indices {
             guard let deadline = subflows[index].closeDeadline else { continue }
             subflows[index].closeDeadline = min(deadline, now + shortPatience(index))
@@ -128,6 +130,11 @@ extension Connection {
     /// Closes one subflow and leaves the connection open.
     mutating func closeSubflow(_ index: Int, now: Instant) {
         guard subflows[index].closeDeadline == nil else { return }
+        if data.failure != nil {
+            // A peer that fell back at our word would take FIN for the end of the data.
+            resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+            return
+        }
         subflows[index].tcp.close(now: now)
         subflows[index].closeDeadline = now + closingPatience(index)
         reinjectEverything(of: index, now: now)
@@ -147,7 +154,7 @@ extension Connection {
             if mayFallBack, subflows[index].tcp.receiveBuffer.readableCount > 0 {
                 // Text that nobody mapped: a peer that has fallen back, which would take our FIN for
                 // the end of our data.
-                resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+                if data.failure == nil { loseMapping(index, now: now) }
             } else {
                 closeSubflow(index, now: now)
             }
@@ -285,7 +292,7 @@ extension Connection {
     /// Whether all data is acknowledged and the peer's has ended; an answer to our DATA_FIN may be
     /// missing.
     private var hasEverything: Bool {
-        data.isPeerFinished && data.isFINSent && data.sent.count == 0
+        data.isPeerFinished && data.isFINSent && data.sent.count == 0 && !data.awaitsFIN
     }
 
     private var graceTime: Duration { configuration.graceTime }

@@ -31,6 +31,7 @@ extension Connection {
         if isFallback {
             acknowledgeInFallback(index, now: now)
             drainInFallback(index, now: now)
+            answerFailInFallback(header, index)
         } else {
             guard receiveSignals(header, payload.count, index, reception, now: now) else {
                 return false
@@ -128,6 +129,7 @@ extension Connection {
         }
         guard header.flags.isDisjoint(with: [.syn, .rst]) else { return true }
         let dss = header.options.dss
+        if dss != nil || header.options.mptcp.isEmpty { subflows[index].isPeerSilent = dss == nil }
         if dss != nil || !header.options.mptcp.isEmpty {
             confirmOpener(index, header.options, now: now)
         }
@@ -345,10 +347,12 @@ extension Connection {
                 break
             }
             guard let entry = subflows[index].receivedMappings.entry(covering: head) else {
-                // A later segment may bring the mapping; half a window or a timeout without one
-                // will not.
-                if available - head > data.receiveCapacity / 2 {
-                    resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+                // A later segment may bring the mapping, but not once what lies behind is mapped; nor
+                // will half a window or a timeout.
+                if subflows[index].receivedMappings.hasEntry(in: head..<available)
+                    || available - head > data.receiveCapacity / 2
+                {
+                    loseMapping(index, now: now)
                     return
                 }
                 if subflows[index].unmappedDeadline == nil {

@@ -95,6 +95,10 @@ extension Connection {
         }
         data.retransmissionBackoff += 1
         guard hasOther else {
+            if subflows[carrier].isPeerSilent, mayFallBack, carrier == 0 {
+                meetSilence(now: now)
+                return
+            }
             // Delivered by TCP and never DATA_ACKed, again and again: something on the path eats
             // the options (mptcp-behaviour, 11.1, rule 5).
             if data.retransmissionBackoff > Self.fruitlessReinjections {
@@ -110,6 +114,19 @@ extension Connection {
             reinjectEverything(of: carrier, now: now)
         }
         data.reinjections.insert(mapping.data.clamped(to: data.acknowledged..<data.next))
+    }
+
+    /// TCP brings what is sent, and the peer says nothing about data any more. Sent again on the same
+    /// subflow it would come twice into a stream that may be plain TCP for the peer: this side asks
+    /// once, and then falls back as well (mptcp-behaviour, 11.1, rule 3).
+    private mutating func meetSilence(now: Instant) {
+        if data.retransmissionBackoff > 1 {
+            fallBack(.noDataACK, now: now)
+            acknowledgeInFallback(0, now: now)
+            drainInFallback(0, now: now)
+        } else {
+            subflows[0].tcp.requestProbe()
+        }
     }
 
     private mutating func suspect(_ index: Int, now: Instant) {

@@ -68,18 +68,13 @@ extension Connection {
             endGrace(now: now)
             return
         }
-        handleChecksumFailure(now: now)
+        handleMappingFailure(now: now)
         if let (deadline, carrier) = headDeadline(), deadline <= now {
             reinjectHead(carrier: carrier, now: now)
         }
         if let deadline = data.finDeadline, deadline <= now {
             data.finDeadline = nil
-            if !isConfirmed, data.finTransmissions >= 3, mayFallBack {
-                // Nothing of the peer's ever carried MPTCP: it takes a FIN only.
-                fallBack(.noDataACK, now: now)
-            } else {
-                sendDataFIN(now: now)
-            }
+            handleUnansweredDataFIN(now: now)
         }
         if let deadline = data.probeDeadline, deadline <= now {
             data.probeDeadline = nil
@@ -90,6 +85,28 @@ extension Connection {
         }
         handlePathDeadline(now: now)
     }
+
+    private mutating func handleUnansweredDataFIN(now: Instant) {
+        let isSilent = !isConfirmed || subflows.first?.isPeerSilent == true
+        if data.finTransmissions >= 3, isSilent, mayFallBack {
+            // Nothing of the peer's carries MPTCP, or not any more: it takes a FIN only.
+            fallBack(.noDataACK, now: now)
+            return
+        }
+        for index in subflows.indices where subflows[index].isUsable {
+            let isHeard = now - subflows[index].tcp.lastReceived < .seconds(60)
+            if data.finTransmissions > Self.fruitlessDataFINs, isHeard {
+                resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+            } else {
+                // DATA_FIN alone makes nobody answer who does not see it.
+                subflows[index].tcp.requestProbe()
+            }
+        }
+        sendDataFIN(now: now)
+    }
+
+    /// Transmissions of DATA_FIN after which other subflows are tried.
+    private static let fruitlessDataFINs = 8
 
     private mutating func handleSubflowDeadline(_ index: Int, now: Instant) {
         if let deadline = subflows[index].tcp.pollDeadline(), deadline <= now,
@@ -107,7 +124,7 @@ extension Connection {
         }
         if let deadline = subflows[index].unmappedDeadline, deadline <= now {
             subflows[index].unmappedDeadline = nil
-            resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+            loseMapping(index, now: now)
         }
         if let deadline = subflows[index].closeDeadline, deadline <= now,
             subflows[index].tcp.state != .timeWait, subflows[index].tcp.state != .closed

@@ -42,9 +42,10 @@ enum FallbackCause: String, Sendable {
     }
 }
 
-/// A checksum failure that waits for the peer's infinite mapping (mptcp-behaviour, 11.4).
-struct ChecksumFailure: Sendable {
-    /// Where the mapping starts whose checksum failed.
+/// Data whose mapping is wrong or missing waits for the peer's infinite mapping (mptcp-behaviour,
+/// 11.4).
+struct MappingFailure: Sendable {
+    /// Where the data starts that has no valid mapping.
     var dataSequenceNumber: DataSequenceNumber
     /// When the subflow is given up.
     var deadline: Instant
@@ -82,6 +83,7 @@ extension Connection {
             subflows[index].signals.removeAll()
             subflows[index].isDataFINPending = false
             subflows[index].unmappedDeadline = nil
+            data.awaitsFIN = !tcp.hasReceivedFIN
             subflows[index].isFullyEstablished = tcp.state.isSynchronized
             if cause.isNewsForPeer { subflows[index].infiniteMappings = Self.infiniteMappings }
             // A DATA_FIN that was sent counts no more: FIN takes its place.
@@ -113,7 +115,9 @@ extension Connection {
             subflows[index].tcp.consume(upTo: end)
             signalReadable()
         }
-        if subflows[index].tcp.hasReceivedFIN, !data.isPeerFinished {
+        guard subflows[index].tcp.hasReceivedFIN else { return }
+        data.awaitsFIN = false
+        if !data.isPeerFinished {
             data.isPeerFinished = true
             events.append(.atEnd)
         }
@@ -126,16 +130,36 @@ extension Connection {
     mutating func failChecksum(_ entry: MappingTable.Entry, _ index: Int, now: Instant) {
         let dsn = data.remoteInitialDSN + 1 + entry.data
         mib.count(.checksumError)
-        mib.count(.failSent)
         log("checksum_failed", now: now, ("dsn", .text(dsn.description)))
-        guard mayFallBack else {
+        guard mayFallBack, index == 0 else {
+            mib.count(.failSent)
             subflows[index].resetOptions = [.fail(dsn)]
             resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
             return
         }
-        // The data waits, neither delivered nor DATA_ACKed, until the peer has answered.
+        requestFallback(at: dsn, index, now: now)
+    }
+
+    /// Text came in without a mapping, and none will come: a middlebox took it away, or joined two
+    /// segments (RFC 8684, 3.7; middleboxes, O5 and T2).
+    mutating func loseMapping(_ index: Int, now: Instant) {
+        guard mayFallBack, index == 0 else {
+            resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+            return
+        }
+        let dsn = data.remoteInitialDSN + 1 + data.received.end
+        log("mapping_missing", now: now, ("dsn", .text(dsn.description)))
+        requestFallback(at: dsn, index, now: now)
+    }
+
+    /// The data waits, neither delivered nor DATA_ACKed, until the peer has answered.
+    private mutating func requestFallback(
+        at dsn: DataSequenceNumber, _ index: Int, now: Instant
+    ) {
+        mib.count(.failSent)
         subflows[index].signal(.fail(dsn))
-        data.failure = ChecksumFailure(
+        data.hasRequestedFallback = true
+        data.failure = MappingFailure(
             dataSequenceNumber: dsn, deadline: now + .seconds(60),
             nextRepeat: now + .nanoseconds(subflows[index].tcp.rtt.timeout))
     }
@@ -162,8 +186,18 @@ extension Connection {
         return false
     }
 
+    /// A peer that does not know yet that this side has fallen back, because what would have said so
+    /// was stripped, asks for it. Whoever asked itself takes MP_FAIL for the answer.
+    mutating func answerFailInFallback(_ header: SegmentHeader, _ index: Int) {
+        guard !data.hasRequestedFallback, remoteKey != nil,
+            header.options.mptcp.contains(where: { if case .fail = $0 { true } else { false } })
+        else { return }
+        mib.count(.failSent)
+        subflows[index].signal(.fail(data.remoteInitialDSN + 1 + data.received.end))
+    }
+
     /// MP_FAIL is not acknowledged: it is repeated until the peer's infinite mapping comes.
-    mutating func handleChecksumFailure(now: Instant) {
+    mutating func handleMappingFailure(now: Instant) {
         guard var failure = data.failure else { return }
         guard let index = subflows.indices.first else {
             // The subflow took the changed data with it: the peer sends it on another one.

@@ -98,6 +98,8 @@ struct Subflow: Sendable {
     var peerReset: MPTCPReset?
     /// Whether any DSS came in on this subflow.
     var hasReceivedDSS = false
+    /// Whether the last segment had none: the path strips options, or the peer has fallen back.
+    var isPeerSilent = false
 
     init(id: SubflowID, kind: Kind, isOpener: Bool, interface: InterfaceID, tcp: TCPConnection) {
         self.id = id
@@ -113,9 +115,10 @@ struct Subflow: Sendable {
         isFullyEstablished && infiniteMappings.onText == 0 ? offload.largestPayload : 0
     }
 
-    /// Whether its handshake is under way and it has carried nothing.
+    /// Whether it is a join that neither end counts yet: the opener does from SYN/ACK on, and the
+    /// peer from the third ACK on.
     var isUnfinishedJoin: Bool {
-        kind == .join && !isFullyEstablished && tcp.receiveBuffer.end == 0
+        kind == .join && (tcp.state == .synSent || tcp.state == .synReceived)
     }
 
     /// Whether data may be scheduled here at all; a suspect only when there is no other.

@@ -146,7 +146,8 @@ import WireFormat
     func checksumFailureWithAnotherSubflow(isForward: Bool) {
         let network = TwoPathNetwork(checksumShape(.full), upload: 800_000, download: 800_000)
         network.recordsPackets = true
-        corrupt(network, isForward: isForward, behind: 300_000)
+        // Behind the join: until then there is no other subflow.
+        corrupt(network, isForward: isForward, behind: 600_000)
         #expect(network.run(.seconds(10)))
         network.expectIntact()
         let reset = network.sightings.first { $0.link == 0 && $0.segment.isReset }

@@ -198,8 +198,9 @@ import Testing
                 unseenACKs: HoleBlocker.ACKPolicy.allCases.randomElement(using: &generator)
                     ?? .pass)
         case 15:
+            // What it holds is lost when the link goes down, too.
+            sequence.betraysTCP = true
             let lostShare: Double = [0.0, 0.0, 0.02].randomElement(using: &generator) ?? 0
-            if lostShare > 0 { sequence.betraysTCP = true }
             return AcknowledgingProxy(
                 Bool.random(using: &generator) ? .up : .down,
                 delay: .milliseconds(Int64.random(in: 0...5, using: &generator)),

@@ -46,7 +46,11 @@ struct DataState: Sendable {
     /// A DATA_FIN came that was not answered yet.
     var isFINAnswerDue = false
     /// A checksum failure that waits for the peer.
-    var failure: ChecksumFailure?
+    var failure: MappingFailure?
+    /// Whether this side sent MP_FAIL first.
+    var hasRequestedFallback = false
+    /// DATA_FIN came before the fallback: whether the peer fell back, too, only its FIN says.
+    var awaitsFIN = false
     /// The head of the queue is not reinjected again before this instant.
     var earliestReinjection = Instant(nanoseconds: .min / 2)
     var isReadableSignalled = false

@@ -75,6 +75,11 @@ struct MappingTable: Sendable {
         return nil
     }
 
+    /// Whether a mapping starts within a range.
+    func hasEntry(in range: Range<Int>) -> Bool {
+        entries.contains { range.contains($0.subflow.lowerBound) }
+    }
+
     /// Gives memory back that nothing needs now.
     mutating func releaseIfEmpty() {
         if entries.isEmpty { entries = [] }
