@@ -318,8 +318,17 @@ extension Connection {
         return false
     }
 
-    /// The TCP handshake of a subflow is complete.
-    mutating func handshakeCompleted(_ index: Int, header: SegmentHeader, now: Instant) {
+    /// The TCP handshake of a subflow is complete. Returns whether the subflow may go on: TCP takes
+    /// other segments than the third packet for the end of it, too (RFC 9293, figure 8), and what
+    /// proves the peer has to have come.
+    mutating func handshakeCompleted(
+        _ index: Int, header: SegmentHeader, now: Instant
+    ) -> Bool {
+        if subflows[index].kind == .join, subflows[index].pendingSince != nil {
+            mib.count(.joinACKHMACFailure)
+            return refuseJoin(index, .mptcpSpecific, now: now)
+        }
+        if remoteKey == nil, !isFallback { fallBack(.noCapableConfirmation, now: now) }
         // RFC 7323, 2.2: the window of a SYN/ACK is not scaled, that of the third packet is.
         let shift = header.flags.contains(.syn) ? 0 : subflows[index].tcp.peerWindowShift
         let window = Int(header.window) << shift
@@ -362,6 +371,7 @@ extension Connection {
                 confirmSubflow(index, now: now)
             }
         }
+        return true
     }
 
     mutating func armJoinTimer(_ index: Int, now: Instant) {

@@ -25,7 +25,9 @@ extension Connection {
         coupleCongestion(index)
         let reception = subflows[index].tcp.receive(
             header, payload: payload, ecn: view.ecn, now: now)
-        if reception.becameEstablished { handshakeCompleted(index, header: header, now: now) }
+        if reception.becameEstablished, !handshakeCompleted(index, header: header, now: now) {
+            return false
+        }
         guard reception.isAcceptable else { return reception.answersWithReset }
         noteLife(index, now: now)
         if isFallback {
@@ -410,9 +412,9 @@ extension Connection {
         let possible = data.received.start + data.receiveCapacity
         let step = possible - data.advertisedEnd
         let wasTight = data.receiveWindow < data.receiveCapacity / 4
-        guard step >= min(data.receiveCapacity / 4, 2 * 1_460 * 8) || step > 0 && wasTight else {
-            return
-        }
+        let segment = subflows.first?.tcp.effectiveMSS ?? 1_460
+        let least = wasTight ? segment : 2 * 1_460 * 8
+        guard step >= min(data.receiveCapacity / 4, least) else { return }
         data.advertisedEnd = possible
         guard wasTight else { return }
         // In fallback our own FIN may be out long before the peer's.

@@ -26,11 +26,7 @@ extension Connection {
         guard !isFallback, isEstablished, data.acknowledged < data.next,
             !data.reinjections.contains(data.acknowledged), let (mapping, carrier) = headCarrier()
         else { return nil }
-        let hasOther = subflows.indices.contains { other in
-            other != carrier && subflows[other].isUsable && !subflows[other].isSuspect
-                && !subflows[other].carries(data.acknowledged)
-        }
-        if hasOther {
+        if canRelieve(carrier) {
             let due = stuckAt(mapping, on: subflows[carrier].tcp)
             return (max(due, data.earliestReinjection), carrier)
         }
@@ -41,6 +37,14 @@ extension Connection {
             max(subflows[carrier].tcp.rtt.timeout, 200_000_000)
             << min(data.retransmissionBackoff, 8)
         return (mapping.sentAt + .nanoseconds(patience), carrier)
+    }
+
+    /// Whether another subflow could carry the head.
+    private func canRelieve(_ carrier: Int) -> Bool {
+        subflows.indices.contains { other in
+            other != carrier && subflows[other].isUsable && !subflows[other].isSuspect
+                && !subflows[other].carries(data.acknowledged)
+        }
     }
 
     /// The mapping that last carried the head, and its subflow.
@@ -90,11 +94,8 @@ extension Connection {
             return
         }
         let tcp = subflows[carrier].tcp
-        let hasOther = subflows.indices.contains {
-            $0 != carrier && subflows[$0].isUsable && !subflows[$0].isSuspect
-        }
         data.retransmissionBackoff += 1
-        guard hasOther else {
+        guard canRelieve(carrier) else {
             if subflows[carrier].isPeerSilent, mayFallBack, carrier == 0 {
                 meetSilence(now: now)
                 return
@@ -120,7 +121,10 @@ extension Connection {
     /// subflow it would come twice into a stream that may be plain TCP for the peer: this side asks
     /// once, and then falls back as well (mptcp-behaviour, 11.1, rule 3).
     private mutating func meetSilence(now: Instant) {
-        if data.retransmissionBackoff > 1 {
+        // What waits without a mapping may have come twice already.
+        if subflows[0].tcp.receiveBuffer.readableCount > 0 {
+            if data.failure == nil { loseMapping(0, now: now) }
+        } else if data.retransmissionBackoff > 1 {
             fallBack(.noDataACK, now: now)
             acknowledgeInFallback(0, now: now)
             drainInFallback(0, now: now)

@@ -26,7 +26,7 @@ extension Connection {
         }
         signalWritable()
         retransmitOpportunistically(candidates, now: now)
-        armWindowProbe(now: now)
+        armWindowProbe(candidates, now: now)
     }
 
     private mutating func scheduleNewData(_ candidates: [Int], now: Instant) {
@@ -35,8 +35,14 @@ extension Connection {
             guard
                 let index = scheduler.next(candidates, subflows, window: window, now: now)
             else { break }
-            let length = min(
-                mappingLimit(index), data.sent.end - data.next, data.windowEnd - data.next)
+            let room = data.windowEnd - data.next
+            let length = min(mappingLimit(index), data.sent.end - data.next, room)
+            // No crumbs while an ACK is to come that may open the window (RFC 9293, 3.8.6.2.1).
+            if length == room, length < subflows[index].tcp.effectiveMSS,
+                data.next + length < data.sent.end, data.acknowledged < data.next
+            {
+                break
+            }
             map(data.next..<(data.next + length), on: index, kind: .original, now: now)
             data.next += length
         }
@@ -59,9 +65,10 @@ extension Connection {
 
     private mutating func scheduleReinjections(_ candidates: [Int], now: Instant) {
         // What each candidate carries already: never again there (mptcp-behaviour, 7.2).
-        var carried: [(index: Int, ranges: RangeList)] =
-            data.reinjections.isEmpty
-            ? [] : candidates.map { ($0, subflows[$0].carriedRanges()) }
+        guard !data.reinjections.isEmpty else { return }
+        var carried: [(index: Int, ranges: RangeList)] = candidates.map {
+            ($0, subflows[$0].carriedRanges())
+        }
         while let range = data.reinjections.first {
             let others = carried.indices.filter {
                 !carried[$0].ranges.contains(range.lowerBound)
@@ -145,10 +152,12 @@ extension Connection {
         data.next += length
     }
 
-    /// mptcp-behaviour, 6.4: everything is acknowledged and the window is closed.
-    private mutating func armWindowProbe(now: Instant) {
-        guard data.next < data.sent.end, data.windowEnd <= data.next,
-            data.acknowledged == data.next
+    /// mptcp-behaviour, 6.4: everything is acknowledged and the window is closed, or none of the
+    /// subflows that could send has heard yet that it opened.
+    private mutating func armWindowProbe(_ candidates: [Int], now: Instant) {
+        guard data.next < data.sent.end, data.acknowledged == data.next,
+            data.windowEnd <= data.next
+                || candidates.allSatisfy({ subflows[$0].tcp.sendAllowance <= 0 })
         else {
             data.probeDeadline = nil
             return

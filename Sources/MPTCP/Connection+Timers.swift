@@ -88,7 +88,9 @@ extension Connection {
 
     private mutating func handleUnansweredDataFIN(now: Instant) {
         let isSilent = !isConfirmed || subflows.first?.isPeerSilent == true
-        if data.finTransmissions >= 3, isSilent, mayFallBack {
+        if data.finTransmissions >= 3, isSilent, mayFallBack,
+            subflows[0].tcp.receiveBuffer.readableCount == 0
+        {
             // Nothing of the peer's carries MPTCP, or not any more: it takes a FIN only.
             fallBack(.noDataACK, now: now)
             return

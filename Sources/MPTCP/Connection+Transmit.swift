@@ -111,7 +111,7 @@ extension Connection {
             return (segment, false)
         }
         // What the peer cannot understand yet has to wait, or it would be polled for ever.
-        guard
+        guard remoteKey != nil,
             subflows[index].isDataFINPending
                 || subflows[index].isFullyEstablished && !subflows[index].signals.isEmpty
         else { return nil }

@@ -21,13 +21,22 @@ struct MappingTable: Sendable {
         case tooMany
     }
 
-    static let capacity = 4_096
+    static let capacity = 16_384
     private var entries: [Entry] = []
 
     /// Adds a mapping unless it is known or past.
     mutating func learn(_ entry: Entry, consumed: Int) throws(Problem) {
         guard entry.subflow.upperBound > consumed, !entry.subflow.isEmpty else { return }
         if let last = entries.last, last.subflow.upperBound <= entry.subflow.lowerBound {
+            if last.checksum == nil, entry.checksum == nil,
+                last.subflow.upperBound == entry.subflow.lowerBound,
+                last.data + last.subflow.count == entry.data
+            {
+                // Behind a hole each segment brings one.
+                entries[entries.count - 1].subflow =
+                    last.subflow.lowerBound..<entry.subflow.upperBound
+                return
+            }
             guard entries.count < Self.capacity else { throw .tooMany }
             entries.append(entry)
             return

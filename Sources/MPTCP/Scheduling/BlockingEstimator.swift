@@ -29,9 +29,13 @@ struct BlockingEstimator: Sendable {
         return average * rounds * correction <= Double(window - occupied) ? slow : nil
     }
 
-    /// The fastest subflow that is about to have room again: not one that waits for a timeout.
+    /// The fastest subflow that is about to have room again: not one that waits for a timeout, nor one
+    /// that waits for nothing.
     private func fastest(_ candidates: [Int], _ subflows: [Subflow]) -> Int? {
-        candidates.filter { subflows[$0].tcp.consecutiveTimeouts == 0 }.min {
+        candidates.filter { index in
+            subflows[index].tcp.consecutiveTimeouts == 0
+                && (subflows[index].tcp.hasOutstandingData || subflows[index].tcp.sendAllowance > 0)
+        }.min {
             (subflows[$0].tcp.rtt.smoothed ?? .max) < (subflows[$1].tcp.rtt.smoothed ?? .max)
         }
     }

@@ -9,10 +9,11 @@ extension Connection {
         var samples: [PathSample] = []
         var position: Int?
         for other in subflows.indices {
-            let tcp = subflows[other].tcp
-            guard other == index || subflows[other].isUsable && tcp.hasOutstandingData,
-                let roundTrip = tcp.rtt.smoothedDuration,
-                let sample = tcp.congestion.sample(roundTrip: roundTrip)
+            guard
+                other == index
+                    || subflows[other].isUsable && subflows[other].tcp.hasOutstandingData,
+                let roundTrip = subflows[other].tcp.rtt.smoothedDuration,
+                let sample = subflows[other].tcp.congestion.sample(roundTrip: roundTrip)
             else { continue }
             if other == index { position = samples.count }
             samples.append(sample)
