@@ -154,7 +154,7 @@ extension Connection {
             if mayFallBack, subflows[index].tcp.receiveBuffer.readableCount > 0 {
                 // Text that nobody mapped: a peer that has fallen back, which would take our FIN for
                 // the end of our data.
-                if data.failure == nil { loseMapping(index, now: now) }
+                loseMapping(index, now: now)
             } else {
                 closeSubflow(index, now: now)
             }

@@ -96,14 +96,12 @@ extension Connection {
         let tcp = subflows[carrier].tcp
         data.retransmissionBackoff += 1
         guard canRelieve(carrier) else {
-            if subflows[carrier].isPeerSilent, mayFallBack, carrier == 0 {
-                meetSilence(now: now)
-                return
-            }
             // Delivered by TCP and never DATA_ACKed, again and again: something on the path eats
             // the options (mptcp-behaviour, 11.1, rule 5).
             if data.retransmissionBackoff > Self.fruitlessReinjections {
                 resetSubflow(carrier, MPTCPReset(.middleboxInterference), now: now)
+            } else if subflows[carrier].isPeerSilent, mayFallBack, carrier == 0 {
+                meetSilence(now: now)
             } else {
                 data.reinjections.insert(mapping.data.clamped(to: data.acknowledged..<data.next))
             }
@@ -123,7 +121,7 @@ extension Connection {
     private mutating func meetSilence(now: Instant) {
         // What waits without a mapping may have come twice already.
         if subflows[0].tcp.receiveBuffer.readableCount > 0 {
-            if data.failure == nil { loseMapping(0, now: now) }
+            loseMapping(0, now: now)
         } else if data.retransmissionBackoff > 1 {
             fallBack(.noDataACK, now: now)
             acknowledgeInFallback(0, now: now)

@@ -143,6 +143,7 @@ extension Connection {
     /// Text came in without a mapping, and none will come: a middlebox took it away, or joined two
     /// segments (RFC 8684, 3.7; middleboxes, O5 and T2).
     mutating func loseMapping(_ index: Int, now: Instant) {
+        guard data.failure == nil else { return }
         guard mayFallBack, index == 0 else {
             resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
             return
