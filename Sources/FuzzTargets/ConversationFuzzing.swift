@@ -100,7 +100,7 @@ struct ConversationFuzzing {
         case 20: stacks[0].setBackup(argument & 2 != 0, address: address(argument), now: now)
         case 21: ends[argument % 2].isPaused = argument & 2 != 0
         case 22: if argument % 16 == 0 { stacks[0].giveUpAddress(address(argument / 16), now: now) }
-        default: if argument == 0xff { abort(Int(operation) % 2) }
+        default: if argument == 0xff { abort(Int(operation) / 24 % 2) }
         }
         pump()
     }
@@ -277,7 +277,8 @@ struct ConversationFuzzing {
             pump()
         }
         guard faults.isEmpty else { return }
-        for host in 0...1 where ends[host].closed == .finished || !isOver {
+        if !isOver { return faults.append("it stands still") }
+        for host in 0...1 where ends[host].closed == .finished {
             // An end that was reached in order has everything.
             if ends[host].received < ends[1 - host].written, ends[1 - host].closed == .finished {
                 faults.append(

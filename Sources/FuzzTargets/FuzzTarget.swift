@@ -27,6 +27,19 @@ package enum FuzzTarget: String, Hashable, Sendable, CaseIterable {
         case .conversation: ConversationFuzzing.run(bytes)
         }
     }
+
+    /// Whether the input gets past the first check: what does not says little about the rest.
+    package func accepts(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        switch self {
+        case .packet:
+            (try? SegmentView(parsing: bytes, verification: .checksumNotReady)) != nil
+                || (try? ICMPError(parsing: bytes, isVerified: false)) != nil
+        case .options: TCPOptions(parsing: bytes) != TCPOptions()
+        case .testbed:
+            (try? Topology(parsing: String(decoding: bytes, as: UTF8.self), file: "f")) != nil
+        case .trace, .conversation: true
+        }
+    }
 }
 
 /// The formats on the wire.
@@ -36,6 +49,9 @@ private enum PacketFuzzing {
         _ = try? SegmentView(parsing: bytes, verification: .cutCapture)
         _ = try? EthernetHeader(parsing: bytes)
         _ = try? ARPPacket(parsing: bytes)
+        for isVerified in [true, false] {
+            _ = try? ICMPError(parsing: bytes, isVerified: isVerified)
+        }
         guard let view = try? SegmentView(parsing: bytes, verification: .checksumNotReady) else {
             return []
         }
@@ -86,8 +102,53 @@ private enum TraceFuzzing {
             position = end
         }
         let report = analyzer.finish()
+        var faults: [String] = []
         let once = report.connections.map(\.index)
-        return Set(once).count == once.count ? [] : ["two connections have one number"]
+        if Set(once).count != once.count { faults.append("two connections have one number") }
+        let counts = report.counts
+        if counts.packets
+            != counts.segments + counts.otherProtocols + counts.fragments + counts.malformed
+        {
+            faults.append("\(counts) do not add up")
+        }
+        for connection in report.connections {
+            for direction in TraceDirection.allCases {
+                let payload = connection.subflows.reduce(0) { sum, subflow in
+                    sum + (direction == .upload ? subflow.client : subflow.server).payload
+                }
+                faults += contradictions(in: connection[direction], payload: payload).map {
+                    "connection \(connection.index), \(direction): \($0)"
+                }
+            }
+        }
+        return faults
+    }
+
+    /// Sums of octets that do not fit together.
+    private static func contradictions(in direction: DirectionTrace, payload: Int) -> [String] {
+        var faults: [String] = []
+        var arrived = 0
+        var carried = direction.unmapped
+        for transmission in direction.transmissions {
+            arrived += transmission.newOctets
+            carried += transmission.range.count
+            if !(0...transmission.range.count).contains(transmission.newOctets) {
+                faults.append("\(transmission.newOctets) of \(transmission.range) are new")
+            }
+        }
+        if arrived > direction.sentOctets {
+            faults.append("\(direction.sentOctets) octets were sent, \(arrived) arrived")
+        }
+        if carried > payload { faults.append("\(payload) octets were carried, \(carried) told of") }
+        for reinjection in direction.reinjections
+        where reinjection.useful < 0 || reinjection.redundant < 0 || reinjection.neverArrived < 0 {
+            faults.append("\(reinjection) does not add up")
+        }
+        for (earlier, later) in zip(direction.progress, direction.progress.dropFirst())
+        where later.time < earlier.time || later.offset <= earlier.offset {
+            faults.append("progress went from \(earlier) to \(later)")
+        }
+        return faults
     }
 }
 

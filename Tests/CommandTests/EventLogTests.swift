@@ -18,8 +18,8 @@ import Testing
         let outcome = try ChildProcess.run(
             Tool.path,
             [
-                "handover", "--backend", "simulation", "--seed", "7", "--runs", "1", "--quiet",
-                "--duration", "2500ms", "--output", "\(directory)/out",
+                "handover", "multimob", "--backend", "simulation", "--seed", "7", "--runs", "1",
+                "--quiet", "--duration", "2500ms", "--output", "\(directory)/out",
             ] + arguments)
         #expect(outcome.exit == .code(0), "\(outcome.error)")
         return try TextFile.read("\(directory)/out/runs/001/events.jsonl")

@@ -9,8 +9,9 @@ import Testing
         try Tool.withTemporaryDirectory { directory in
             for name in ["a", "b"] {
                 let outcome = try Tool.run(
-                    "handover", "--backend", "simulation", "--seed", "42", "--runs", "1",
-                    "--workload", workload, "--quiet", "--output", "\(directory)/\(name)")
+                    "handover", "multimob", "--backend", "simulation", "--seed", "42",
+                    "--runs", "1", "--workload", workload, "--quiet", "--output",
+                    "\(directory)/\(name)")
                 #expect(outcome.exit == .code(0), "\(outcome.error)")
             }
             let files = ["client-wifi0.pcap", "client-lte0.pcap", "server-eth0.pcap"]

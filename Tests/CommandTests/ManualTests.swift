@@ -21,7 +21,10 @@ import Testing
     /// Every command has a page, and every page names its exit codes.
     @Test func everyCommandHasAPage() throws {
         let help = try Tool.run("--help").output
-        for command in ["handover", "analyze", "testbed", "serve", "connect", "doctor", "gc"] {
+        for command in [
+            "analyze", "bench", "connect", "doctor", "gc", "handover", "interop", "serve", "soak",
+            "testbed",
+        ] {
             #expect(help.contains(command))
             let page = try TextFile.read("\(Tool.package)/man/mptcpctl-\(command).1")
             #expect(page.contains(".SH EXIT STATUS"))

@@ -45,7 +45,7 @@ struct NamespaceRunTests {
                 "\(directory)/out",
                 [
                     "--runs", "1", "--mode", mode, "--break", kind, "--workload", "stream",
-                    "--duration", "2500ms", "--assert", "failed==0",
+                    "--break-at", "700ms", "--duration", "1500ms", "--assert", "failed==0",
                 ])
             #expect(outcome.exit == .code(0), "\(outcome.error) \(outcome.output)")
             let run = results["runs"]?[0]
@@ -71,7 +71,9 @@ struct NamespaceRunTests {
         }
     }
 
-    /// Both worlds agree on the times of a handover over deterministic links. The medians of the
+    /// Both worlds agree on the times of a handover over deterministic links. What is compared is
+    /// the fastest run of each world: a busy machine makes a run slower and never faster, so the
+    /// fastest one says most about the program and least about its neighbours. Those of the
     /// optimised program lie within 3 ms. Without optimisation each of the five turns between the
     /// link up event and the first byte (SYN, SYN/ACK, third ACK, fourth ACK, data) takes an
     /// endpoint most of a millisecond, which the simulation does not have.
@@ -89,8 +91,8 @@ struct NamespaceRunTests {
     private func expectAgreement(_ testbed: String, mode: String, runs: Int) throws {
         try Tool.withTemporaryDirectory { directory in
             let common = [
-                testbed, "--mode", mode, "--workload", "stream", "--duration", "2500ms", "--runs",
-                String(runs),
+                testbed, "--mode", mode, "--workload", "stream", "--break-at", "700ms",
+                "--duration", "1500ms", "--runs", String(runs),
             ]
             let (real, realResults) = try handover("\(directory)/real", common)
             #expect(real.exit == .code(0), "\(real.error)")
@@ -103,8 +105,8 @@ struct NamespaceRunTests {
             #expect(virtual.exit == .code(0), "\(virtual.error)")
             let virtualResults = try JSONValue(parsing: virtual.output)
             for path in ["join_latency_ms", "resume_ms"] {
-                let here = realResults["summary"]?[path]?["median"]?.asDouble
-                let there = virtualResults["summary"]?[path]?["median"]?.asDouble
+                let here = realResults["summary"]?[path]?["min"]?.asDouble
+                let there = virtualResults["summary"]?[path]?["min"]?.asDouble
                 if path == "join_latency_ms", mode == "make-before-break" { continue }
                 let one = try #require(here)
                 let other = try #require(there)

@@ -18,12 +18,12 @@ import Testing
         #expect((result["reinjected_bytes"]?.asInteger ?? 0) > 0)
     }
 
-    /// A minute of virtual time over slow paths.
+    /// Twenty seconds of virtual time over slow paths: eight breaks, four of them silent.
     @Test(arguments: ["upload", "download"])
     func inVirtualTime(direction: String) throws {
         let (outcome, result) = try soak(
-            "multimob", "--backend", "simulation", "--duration", "40s", "--direction", direction)
-        expectPassed(outcome, result, breaks: 18)
+            "multimob", "--backend", "simulation", "--duration", "20s", "--direction", direction)
+        expectPassed(outcome, result, breaks: 8)
     }
 
     @Test(.enabled(if: Tool.mayBuildNetworks, "needs root, or user namespaces, and nft"))

@@ -81,6 +81,7 @@ import Topology
             var scenario = HandoverScenario()
             scenario.breakKind = kind
             scenario.mode = mode
+            scenario.workloadKind = .stream
             scenario.runs = 1
             scenario.duration = .milliseconds(2_300)
             let result = try run(scenario, testbed: testbed).runs[0]

@@ -26,6 +26,10 @@ struct HandshakeSchemeTests {
     private static let keys3 = (a: Key(1), b: Key(.max))
     private static let nonces3 = (a: 1 as UInt32, b: UInt32.max)
 
+    /// The keys that the vectors of the extensions have in common.
+    private static let common = (a: Key(0xa0a1_a2a3_a4a5_a6a7), b: Key(0xb0b1_b2b3_b4b5_b6b7))
+    private static let commonNonces = (a: 0x0102_0304 as UInt32, b: 0x0a0b_0c0d as UInt32)
+
     static let vectors = [
         Vector(
             name: "S1 v1", scheme: .v1, keys: keys1, nonces: nonces1,
@@ -63,6 +67,18 @@ struct HandshakeSchemeTests {
             initial: (0x38f1_1011_007a_d27d, 0x8667_01c1_1ef8_e089),
             hmacA: "f5e84392573ec1825cff527700a1ad993a0bb93d",
             shortHMACB: 0xda5b_c030_d812_28b8),
+        Vector(
+            name: "common v1", scheme: .v1, keys: common, nonces: commonNonces,
+            tokens: (0xebae_b334, 0x2239_b6e9),
+            initial: (0x4cce_3af5_47bc_c329, 0x350e_debe_6dbc_1729),
+            hmacA: "6ae3cdb311b3bff07ddcb6d2f0d2bcb8a3084be0",
+            shortHMACB: 0x094f_022f_7aa0_ae33),
+        Vector(
+            name: "common v0", scheme: .v0, keys: common, nonces: commonNonces,
+            tokens: (0x6ff5_544e, 0x8f9e_5d6d),
+            initial: (0x843f_692f_9d2a_64c1, 0xf1e4_3ddc_a800_18b0),
+            hmacA: "d4ae6d9ff3ba202cd8e1eb8585d6269ee5b5abef",
+            shortHMACB: 0xc5f7_3f3f_28d1_4e9e),
     ]
 
     @Test("tokens and initial data sequence numbers", arguments: vectors)

@@ -5,6 +5,7 @@ import NetworkPrimitives
 /// tcpdump at the server's interface and what tshark says about its capture: a judge that has none of
 /// our code.
 final class CaptureWitness {
+    /// Whether both are there; a test that asks for a witness is skipped where they are not.
     static let isPossible =
         (try? Executable.find("tcpdump")) != nil && (try? Executable.find("tshark")) != nil
 

@@ -142,7 +142,7 @@ extension RealNetworkTests.KernelInterop {
     ) throws {
         let bench = try Bench(kernelIsClient: kernelIsClient, rates: (wifi: 30, lte: 30))
         if kernelIsClient { try bench.addEndpoint() }
-        let size = 6_000_000
+        let size = 3_000_000
         let server = try bench.server()
         let client = try bench.client(Workload(.bulk, direction, size: size))
         let ours = kernelIsClient ? server : client

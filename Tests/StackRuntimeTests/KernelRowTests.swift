@@ -60,10 +60,15 @@ extension RealNetworkTests.KernelInterop {
     /// The first data carry MP_CAPABLE: they stand for a third ACK that is lost.
     @Test func firstDataStandForALostThirdACK() throws {
         let bench = try Bench(kernelIsClient: false, up: [.wifi])
+        let lost = ScriptedDevice.Flag()
         let both = try play(
             bench, Self.exchange,
-            outgoing: .droppingFirst { $0.capable?.receiverKey != nil && $0.payload.isEmpty })
+            outgoing: Script { segment in
+                let isThird = segment.capable?.receiverKey != nil && segment.payload.isEmpty
+                return isThird && lost.raise() ? [] : nil
+            })
         expectIntact(both)
+        #expect(lost.isRaised)
         #expect(both.counters[.capableAccepted] == 1)
         bench.expectHealth(both.counters)
     }
@@ -201,12 +206,14 @@ extension RealNetworkTests.KernelInterop {
     /// As a device does that cuts large segments: every piece carries the whole mapping.
     @Test func segmentsMayBeSplit() throws {
         let bench = try Bench(kernelIsClient: false)
+        let splits = Mutex(0)
         let both = try play(
             bench, Workload(.bulk, .upload, size: 300_000),
             outgoing: Script { segment in
                 guard segment.payload.count > 200, segment.header.options.dss?.mapping != nil else {
                     return nil
                 }
+                splits.withLock { $0 += 1 }
                 var (first, second) = (segment, segment)
                 let half = segment.payload.count / 2
                 first.payload = Array(segment.payload[..<half])
@@ -215,6 +222,7 @@ extension RealNetworkTests.KernelInterop {
                 return [first, second]
             })
         expectIntact(both)
+        #expect(splits.withLock { $0 } > 0)
         bench.expectHealth(both.counters)
     }
 
@@ -229,12 +237,39 @@ extension RealNetworkTests.KernelInterop {
         bench.kernelOptions.withLock { $0 = options }
         // The octets go to the end with the small buffer.
         let toClient = kernelIsClient != isOurs
+        let windows = WindowWatch()
         let both = try play(
-            bench, Workload(.bulk, toClient ? .download : .upload, size: 500_000)
+            bench, Workload(.bulk, toClient ? .download : .upload, size: 500_000),
+            outgoing: isOurs ? windows.script : nil, incoming: isOurs ? nil : windows.script
         ) { if isOurs { $0.stack.connection.receiveBuffer = 16_384 } }
         expectIntact(both)
+        // The kernel doubles what it is asked for.
+        #expect((1...16_384).contains(windows.greatest))
         #expect(both.counters["NoDSSInWindow"] ?? 0 == 0)
         bench.expectHealth(both.counters)
+    }
+
+    /// The greatest window that one end advertises behind its SYNs.
+    private final class WindowWatch: Sendable {
+        private let state = Mutex((scales: [Endpoint: UInt8](), greatest: 0))
+
+        var greatest: Int { state.withLock { $0.greatest } }
+
+        /// Looks, and changes nothing.
+        var script: Script {
+            Script { [self] segment in
+                let source = Endpoint(segment.source, segment.header.sourcePort)
+                state.withLock { state in
+                    if segment.header.flags.contains(.syn) {
+                        state.scales[source] = segment.header.options.windowScale ?? 0
+                    } else if !segment.header.flags.contains(.rst) {
+                        let window = Int(segment.header.window) << (state.scales[source] ?? 0)
+                        state.greatest = max(state.greatest, window)
+                    }
+                }
+                return nil
+            }
+        }
     }
 
     // MARK: Row 21: versions
@@ -266,12 +301,30 @@ extension RealNetworkTests.KernelInterop {
         let bench = try Bench(kernelIsClient: true)
         try bench.addEndpoint()
         let before = try bench.network.counters(bench.kernel)
-        let server = try TestEndpoint.server(.swift, in: bench.network.host) { $0.seed = seed }
+        // The highest number sent so far, and how often a higher one had a lower low half.
+        let sent = Mutex((highest: UInt64(0), wraps: 0))
+        let watch = Script { segment in
+            guard case .full(let number)? = segment.header.options.dss?.mapping?.dataSequenceNumber
+            else { return nil }
+            sent.withLock { sent in
+                guard number > sent.highest else { return }
+                let falls =
+                    UInt32(truncatingIfNeeded: number) < UInt32(truncatingIfNeeded: sent.highest)
+                if sent.highest > 0, falls { sent.wraps += 1 }
+                sent.highest = number
+            }
+            return nil
+        }
+        let server = try TestEndpoint.server(.swift, in: bench.network.host) {
+            $0.seed = seed
+            $0.middleware = { device, _ in ScriptedDevice(device, outgoing: watch) }
+        }
         let client = try bench.client(Workload(.bulk, .download, size: size))
         let near = try client.outcome()
         let far = try server.outcome()
         #expect(near.isMPTCP && far.isMPTCP)
         #expect(near.summary.bytesReceived == size && near.summary.isIntact)
+        #expect(sent.withLock { $0.wraps } == 1)
         bench.expectHealth(try bench.network.counters(bench.kernel).since(before))
     }
 

@@ -15,7 +15,7 @@ extension RealNetworkTests {
             _ direction: Direction, _ path: TestNetwork.Path
         ) throws {
             let network = try TestNetwork(rates: (wifi: 30, lte: 30))
-            let size = 5_000_000
+            let size = 3_000_000
             let server = try TestEndpoint.server(.swift, in: network.host)
             let client = try TestEndpoint.client(
                 .swift, in: network.client, Workload(.bulk, direction, size: size))

@@ -12,14 +12,6 @@ final class ScriptedDevice: PacketDevice {
         /// `nil` leaves a segment as it is.
         init(_ body: @escaping @Sendable (Segment) -> [Segment]?) { self.body = Mutex(body) }
 
-        /// Drops the first segment that meets the condition.
-        static func droppingFirst(
-            _ condition: @escaping @Sendable (Segment) -> Bool
-        ) -> Script {
-            let isDone = Flag()
-            return Script { segment in condition(segment) && isDone.raise() ? [] : nil }
-        }
-
         func callAsFunction(_ segment: Segment) -> [Segment]? {
             body.withLock { $0(segment) }
         }

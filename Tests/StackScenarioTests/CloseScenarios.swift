@@ -138,6 +138,7 @@ import WireFormat
         }
         #expect(network.run(.seconds(10)))
         network.expectIntact()
+        #expect(network.sightings.contains { $0.segment.announcement != nil })
         #expect(network.first("address_announced", network.client) == nil)
         #expect(!network.sightings.contains { $0.segment.announcement?.form == .echo })
     }

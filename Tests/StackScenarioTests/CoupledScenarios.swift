@@ -105,9 +105,12 @@ private final class SharedBottleneck {
 
 @Suite("Coupled congestion control") struct CoupledScenarios {
     /// The share of two subflows in units of the share of one.
+    ///
+    /// Two seeds tell fair from unfair. Fewer seconds do not: what two slow starts took at first
+    /// weighs too much.
     private func ratio(_ kind: CongestionControlKind) throws -> Double {
         var total = (double: 0, single: 0)
-        for seed: UInt64 in 1...3 {
+        for seed: UInt64 in 1...2 {
             let shares = try SharedBottleneck(kind, seed: seed).shares(seconds: 20)
             total.double += shares.double
             total.single += shares.single
@@ -133,12 +136,14 @@ private final class SharedBottleneck {
     func usesDisjointPaths(kind: CongestionControlKind) throws {
         var shape = TwoPathNetwork.Shape.full
         shape.client.connection.tcp.congestionControl = kind
+        shape.wifi.rate = BitRate(bitsPerSecond: 10_000_000)
+        shape.lte.rate = BitRate(bitsPerSecond: 4_000_000)
         let network = TwoPathNetwork(shape, upload: 100_000_000, download: 0)
         network.invariantStride = 5_000
         let carried = network.carriedPayload(from: .seconds(1), to: .seconds(3))
-        // Octets in two seconds at 50 and 20 Mbit/s.
-        #expect(Double(carried[0]) > 0.8 * 12_500_000)
-        #expect(Double(carried[1]) > 0.5 * 5_000_000)
+        // Octets in two seconds at 10 and 4 Mbit/s.
+        #expect(Double(carried[0]) > 0.8 * 2_500_000)
+        #expect(Double(carried[1]) > 0.5 * 1_000_000)
         network.expectSound()
     }
 }

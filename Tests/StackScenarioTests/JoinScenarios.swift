@@ -135,15 +135,17 @@ import WireFormat
         }
         #expect(network.run(.seconds(20)))
         network.expectIntact()
+        #expect(network.count("subflow_established", network.client) == 2)
         let established = try #require(
             network.log.last { $0.host == network.client && $0.event.name == "subflow_established" }
         )
         // One retransmission of a SYN, or the timer of the third packet, and two round trips.
         #expect(established.event.time < network.milliseconds(1_400))
-        let firstData = network.sightings.first {
-            $0.link == 1 && $0.isForward && !$0.segment.payload.isEmpty
-        }
-        #expect(firstData.map { $0.time >= established.event.time } ?? true)
+        let firstData = try #require(
+            network.sightings.first {
+                $0.link == 1 && $0.isForward && !$0.segment.payload.isEmpty
+            })
+        #expect(firstData.time >= established.event.time)
     }
 
     /// The peer's reset allows another attempt.

@@ -116,6 +116,9 @@ import WireFormat
         }
         #expect(network.run(.seconds(6)))
         network.expectIntact()
+        #expect(isDone)
+        // In version 1 it is not even counted.
+        #expect(network.count("priority_received", network.server) == (version == .v0 ? 1 : 0))
     }
 
     /// RFC 6824, 3.5: on an ACK, repeated until the RST comes.

@@ -41,7 +41,7 @@ import WireFormat
 
     /// A stream that refers to the bytes of another, which goes on growing and forgetting, keeps its
     /// own; and a copy of a buffer is a value of its own.
-    @Test(arguments: 0..<20 as Range<UInt64>)
+    @Test(arguments: 0..<8 as Range<UInt64>)
     func sendBuffersShareBytes(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var source = SendBuffer()
@@ -58,7 +58,9 @@ import WireFormat
                 #expect(other.end == source.end + 500)
             case 2:
                 let low = Int.random(in: source.start...source.end, using: &generator)
-                let high = Int.random(in: low...source.end, using: &generator)
+                // Longer than a chunk; a longer one shows nothing else and takes its time.
+                let high = Int.random(
+                    in: low...min(source.end, low + 70_000), using: &generator)
                 reader.append(low..<high, of: source)
                 model += bytes(low..<high)
             case 3: source.discard(upTo: Int.random(in: 0...source.end, using: &generator))

@@ -45,7 +45,10 @@ extension NamespaceSuites {
             let errors = try MemoryFile()
             let server = try ChildProcess(
                 TestPrograms.mptcpctl,
-                ["serve", "--connections", "1", "--stack", cell.server, "--format", "json"],
+                [
+                    "serve", "--connections", "1", "--stack", cell.server, "--timeout", "20s",
+                    "--format", "json",
+                ],
                 in: testbed.namespace(.server),
                 streams: .init(
                     output: serverOutput.writeEnd.rawValue, error: errors.descriptor.rawValue))

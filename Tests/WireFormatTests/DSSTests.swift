@@ -71,6 +71,12 @@ struct DSSTests {
         OptionVector(
             "infinite mapping with checksum", "1e14200c f5a101d3d29d6f73 00000001 0000 0000",
             .dss(DSS(mapping: mapping(dataA, length: 0, checksum: 0)))),
+        OptionVector(
+            "a request with checksum", "1e142005 47bcd6cc 47bcd6b2 00000001 001a cc65",
+            .dss(
+                DSS(
+                    dataACK: .low32(0x47bc_d6cc),
+                    mapping: mapping(.low32(0x47bc_d6b2), length: 26, checksum: 0xcc65)))),
         OptionVector("nothing", "1e042000", .dss(DSS())),
     ]
 
@@ -118,6 +124,9 @@ struct DSSTests {
         var testDescription: String { name }
     }
 
+    private static let request = Array("GET /handover HTTP/1.1\r\n\r\n".utf8)
+    private static let rewritten = Array("GET /hijacked HTTP/1.1\r\n\r\n".utf8)
+
     static let checksumCases = [
         ChecksumCase(
             name: "C1", number: 0xf5a1_01d3_d29d_6f73, subflow: 1, length: 5,
@@ -147,6 +156,16 @@ struct DSSTests {
             name: "C9, maximum", number: 0x0123_4567_89ab_cdef, subflow: 7, length: 65_535,
             payload: (0..<65_535).map { UInt8(truncatingIfNeeded: 7 * $0 + 3) }, dataSum: 0xbf43,
             checksum: 0xa28f),
+        ChecksumCase(
+            name: "a request", number: 0x4cce_3af5_47bc_d6b2, subflow: 1, length: 26,
+            payload: request, dataSum: 0x8d4c, checksum: 0xcc65),
+        ChecksumCase(
+            name: "a request that a gateway rewrote without a change of length",
+            number: 0x4cce_3af5_47bc_d6b2, subflow: 1, length: 26, payload: rewritten,
+            dataSum: 0x793c, checksum: 0xe075),
+        ChecksumCase(
+            name: "odd length", number: 0x0102_0304_0506_0708, subflow: 17, length: 3,
+            payload: Array("abc".utf8), dataSum: 0xc462, checksum: 0x2b75),
     ]
 
     @Test("checksum of pseudo-header and payload", arguments: checksumCases)
@@ -172,6 +191,9 @@ struct DSSTests {
             (0xffff_ffff_ffff_ffff, 0x0000_0005, 0x5),
             (0x5, 0xffff_fffb, 0xffff_ffff_ffff_fffb),
             (0x7fff_ffff, 0xffff_fffe, 0xffff_fffe),
+            // As far behind as ahead: behind.
+            (0x8000_0000, 0x0000_0000, 0x0000_0000),
+            (0x1_8000_0000, 0x0000_0000, 0x1_0000_0000),
         ])
     func expansion(_ reference: UInt64, _ low: UInt32, _ expected: UInt64) {
         let reference = DataSequenceNumber(reference)

@@ -105,6 +105,12 @@ struct MPJoinTests {
                     isBackup: false, addressID: AddressID(2), token: Token(0x3383_d918),
                     nonce: KeySetS1.nonceA))),
         OptionVector(
+            "v0 SYN, backup", "1e0c1102 3383d918 aabbccdd",
+            .join(
+                .syn(
+                    isBackup: true, addressID: AddressID(2), token: Token(0x3383_d918),
+                    nonce: KeySetS1.nonceA))),
+        OptionVector(
             "v0 SYN/ACK", "1e101000 1628a8ed9003b9ac 11223344",
             .join(
                 .synACK(
@@ -117,6 +123,25 @@ struct MPJoinTests {
                     hmac: HMAC160(
                         high: 0x3078_ffd3_6d64_9a00, middle: 0xbf56_1db7_8fc1_7682,
                         low: 0x317b_5450)))),
+        OptionVector(
+            "common keys, SYN", "1e0c1002 2239b6e9 01020304",
+            .join(
+                .syn(
+                    isBackup: false, addressID: AddressID(2), token: Token(0x2239_b6e9),
+                    nonce: 0x0102_0304))),
+        OptionVector(
+            "common keys, SYN/ACK", "1e101003 094f022f7aa0ae33 0a0b0c0d",
+            .join(
+                .synACK(
+                    isBackup: false, addressID: AddressID(3), hmac: 0x094f_022f_7aa0_ae33,
+                    nonce: 0x0a0b_0c0d))),
+        OptionVector(
+            "common keys, ACK", "1e181000 6ae3cdb311b3bff07ddcb6d2f0d2bcb8a3084be0",
+            .join(
+                .ack(
+                    hmac: HMAC160(
+                        high: 0x6ae3_cdb3_11b3_bff0, middle: 0x7ddc_b6d2_f0d2_bcb8,
+                        low: 0xa308_4be0)))),
     ]
 
     @Test("vectors", arguments: vectors)

@@ -115,6 +115,23 @@ struct TCPOptionTests {
         #expect(encode(value) == "220a01020304050607080101fd020101")
     }
 
+    @Test(
+        "a Fast Open cookie has an even length of 4 to 16 octets, or asks for one",
+        arguments: 0...18)
+    func fastOpen(_ count: Int) {
+        // RFC 7413, 4.1.1: kind 34, length 2 or 6 to 18.
+        let cookie = (0..<count).map { UInt8(0xa0 + $0) }
+        let text = hexadecimal([34, UInt8(2 + count)] + cookie)
+        let isCookie = count == 0 || (4...16).contains(count) && count % 2 == 0
+        let parsed = parse(text)
+        #expect(parsed.fastOpenCookie == (isCookie ? cookie : nil))
+        guard isCookie else { return }
+        let value = options { $0.fastOpenCookie = cookie }
+        #expect(parsed == value)
+        let padding = String(repeating: "01", count: (4 - (2 + count) % 4) % 4)
+        #expect(encode(value) == text + padding)
+    }
+
     @Test("nothing counts behind the end of the list")
     func endOfList() {
         #expect(parse("030307 00 0204ffff") == options { $0.windowScale = 7 })
