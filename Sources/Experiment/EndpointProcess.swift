@@ -87,4 +87,14 @@ package final class EndpointProcess {
 
     /// What it wrote to its standard error.
     package var errorText: String { (try? errors.text()) ?? "" }
+
+    /// How it ended and what it said last, for whoever has to say that it should not have.
+    package var story: String {
+        let words = errorText.split(separator: "\n").last.map { ": \($0)" } ?? ""
+        return switch exit {
+        case .code(let code): "the \(name) ended with exit code \(code)\(words)"
+        case .signal(let number): "the \(name) was ended by signal \(number)\(words)"
+        case nil: "the \(name) closed its output\(words)"
+        }
+    }
 }

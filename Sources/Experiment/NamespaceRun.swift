@@ -240,7 +240,7 @@ final class NamespaceRun {
         try wait("the client to end", until: limit) { client.isAtEnd }
         try wait("the server to end", until: limit) { server.isAtEnd }
         for process in [client, server] where !process.wait().isSuccess {
-            throw RunFailure(reason: Self.story(of: process))
+            throw RunFailure(reason: process.story)
         }
         try awaitKernelSockets()
     }
@@ -280,7 +280,7 @@ final class NamespaceRun {
             for process in [client, server].compactMap({ $0 })
             where process.isAtEnd && process.summary == nil {
                 _ = process.wait()
-                throw RunFailure(reason: Self.story(of: process))
+                throw RunFailure(reason: process.story)
             }
             guard MonotonicClock.now() < limit else {
                 throw RunFailure(reason: "waited in vain for \(what)")
@@ -305,16 +305,6 @@ final class NamespaceRun {
         guard let process else { return }
         _ = try process.readEvents()
         if process.isAtEnd { poll.remove(process.descriptor) }
-    }
-
-    private static func story(of process: EndpointProcess) -> String {
-        let lines = process.errorText.split(separator: "\n")
-        let words = lines.last.map { ": \($0)" } ?? ""
-        switch process.exit {
-        case .code(let code): return "the \(process.name) ended with exit code \(code)\(words)"
-        case .signal(let number): return "the \(process.name) was ended by signal \(number)\(words)"
-        case nil: return "the \(process.name) closed its output\(words)"
-        }
     }
 
     // MARK: What is left

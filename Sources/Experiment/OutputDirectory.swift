@@ -11,6 +11,8 @@ struct OutputDirectory {
     let temporary: FilePath
     /// The `latest` link beside it, if it is one of a series.
     private let latest: FilePath?
+    /// The directory of the series, if this run made it.
+    private let madeSeries: FilePath?
 
     /// The final path as text.
     var name: String { path.string }
@@ -21,10 +23,12 @@ struct OutputDirectory {
         case .directory(let path):
             self.path = FilePath(path)
             latest = nil
+            madeSeries = nil
         case .named:
             let series = FilePath("results")
             path = Self.free(series.appending("\(Self.timestamp())-\(name)"))
             latest = series.appending("latest")
+            madeSeries = Directory.exists(series.string) ? nil : series
         }
         temporary = FilePath("\(path).partial-\(getpid())")
         if Directory.exists(path.string) {
@@ -97,5 +101,6 @@ struct OutputDirectory {
     /// Leaves nothing behind.
     func discard() {
         try? Directory.remove(temporary.string)
+        if let madeSeries { Directory.removeIfEmpty(madeSeries.string) }
     }
 }

@@ -1,14 +1,10 @@
-internal import CongestionControl
 internal import HostStack
-internal import LinkModel
 internal import MPTCP
-internal import Middlebox
 internal import NetworkPrimitives
 internal import NetworkSimulation
 internal import Scenario
 internal import Topology
 internal import TraceAnalysis
-internal import WireFormat
 
 /// A run in virtual time: the same stacks, link models, workloads and events as in namespaces, in
 /// one process and bit-identical from its seed.
@@ -28,14 +24,8 @@ struct SimulatedWorld {
 private final class SimulatedRun {
     private let scenario: HandoverScenario
     private let topology: Topology
-    private let simulation = Simulation()
-    private let client: Int
-    private let server: Int
-    private var applications: [StackApplication]
-    private var wakeAt: [Instant?] = [nil, nil]
-    private var isClosed = [false, false]
-    private var interfaces: [StackInterface] = []
-    private var identifications: [UInt16] = []
+    private let network: SimulatedNetwork
+    private var simulation: Simulation { network.simulation }
     private(set) var record = RunRecord()
 
     /// Until the peer's last segments have been answered.
@@ -47,32 +37,12 @@ private final class SimulatedRun {
     init(_ scenario: HandoverScenario, _ topology: Topology, seed: UInt64) {
         self.scenario = scenario
         self.topology = topology
-        var generator = SeededGenerator(seed: seed)
         let profile = EndpointProfile(scenario, topology)
-        client = simulation.addHost(
-            HostStack(configuration: profile.client, seed: generator.next()))
-        server = simulation.addHost(
-            HostStack(configuration: profile.server, seed: generator.next()))
-        applications = [
-            StackApplication(WorkloadEndpoint(client: scenario.workload(seed: seed))),
-            StackApplication(.server()),
-        ]
-        let eth = SimulatedPort(host: server, interface: InterfaceID(1))
-        simulation.addresses[eth] = topology.server.subnets.map(\.address)
-        for (index, path) in topology.paths.enumerated() {
-            let port = SimulatedPort(host: client, interface: InterfaceID(Int32(index + 1)))
-            let link = simulation.addLink(
-                port, eth,
-                forward: LinkDirection(profile: path.up, generator: generator.split()),
-                backward: LinkDirection(profile: path.down, generator: generator.split()))
-            simulation.links[link].middleboxes = MiddleboxChain(path.middleboxes, &generator)
-            simulation.addresses[port] = [path.clientAddress]
-            interfaces.append(
-                StackInterface(
-                    id: port.interface, name: path.interface, addresses: [path.clientAddress],
-                    mtu: path.mtu, isUp: true))
-        }
-        simulation.onEvent = { [unowned self] _, host, event in handle(event, host) }
+        network = SimulatedNetwork(
+            topology, client: profile.client, server: profile.server,
+            workload: scenario.workload(seed: seed), seed: seed)
+        network.onStart = { [unowned self] in workloadStarted() }
+        network.onLog = { [unowned self] event, host in note(event, host) }
         simulation.onPacket = { [unowned self] sighting in capture(sighting) }
     }
 
@@ -82,56 +52,43 @@ private final class SimulatedRun {
         for event in scenario.events where event.time == .beforeStart {
             setNewPath(isUp: event.action == .newPathUp)
         }
-        // A handover is from the first path to the second: what else there is stays out of it.
-        for index in topology.paths.indices.dropFirst(2) { setInterface(index, isUp: false) }
-        let serverEndpoint = Endpoint(
-            topology.serverAddress(path: 0), EndpointProfile.serverPort)
-        simulation.perform(server) { stack in
-            stack.setInterface(
-                StackInterface(
-                    id: InterfaceID(1), name: topology.server.interface,
-                    addresses: topology.server.subnets.map(\.address), mtu: topology.server.mtu,
-                    isUp: true),
-                now: simulation.now)
-            do { try stack.listen(port: serverEndpoint.port) } catch {
-                record.failure = "the server cannot listen: \(error)"
-            }
-        }
-        simulation.perform(client) { stack in
-            for interface in interfaces { stack.setInterface(interface, now: simulation.now) }
-            do {
-                _ = try stack.connect(
-                    to: serverEndpoint, from: topology.paths[0].clientAddress,
-                    now: simulation.now)
-            } catch {
-                record.failure = "the client cannot connect: \(error)"
-            }
-        }
+        record.failure = network.start()
         let limit = simulation.now + scenario.duration + Self.patience
-        if !simulation.run(until: limit, isDone: { isClosed == [true, true] }) {
+        if !simulation.run(until: limit, isDone: { network.isOver }) {
             record.failure =
                 "the connection did not end within \(Int(limit.nanoseconds / 1_000_000_000)) s"
         }
         simulation.run(until: simulation.now + Self.afterwards)
-        record.clientSummary = applications[client].endpoint.summary
-        record.serverSummary = applications[server].endpoint.summary
-        for (host, name) in [(client, "client"), (server, "server")] {
+        record.clientSummary = network.endpoint(network.client).summary
+        record.serverSummary = network.endpoint(network.server).summary
+        for (host, name) in [(network.client, "client"), (network.server, "server")] {
             record.events.append(
                 EventRecord(
                     time: simulation.now, source: name, name: WorkloadSummary.eventName,
-                    fields: applications[host].endpoint.summary.fields))
+                    fields: network.endpoint(host).summary.fields))
         }
     }
 
     /// The workload has begun: from here the time line counts.
     private func workloadStarted() {
+        let endpoint = network.endpoint(network.client)
         record.start = simulation.now
-        let phase = applications[client].endpoint.recordPhase
         for event in scenario.events {
             guard case .afterStart = event.time, event.action == .breakOldPath else { continue }
-            let instant = scenario.breakTime(start: simulation.now, phase: phase)
+            let instant = scenario.breakTime(start: simulation.now, phase: endpoint.recordPhase)
             simulation.at(instant) { [unowned self] _ in breakOldPath() }
         }
+        record.events.append(
+            EventRecord(
+                time: simulation.now, source: "client", name: WorkloadEndpoint.startedEventName,
+                fields: endpoint.startedFields ?? []))
+    }
+
+    private func note(_ event: LogEvent, _ host: Int) {
+        record.events.append(
+            EventRecord(
+                time: event.time, source: host == network.client ? "client" : "server",
+                name: event.name, fields: event.fields.map { JSONValue.Member($0) }))
     }
 
     private func breakOldPath() {
@@ -139,10 +96,10 @@ private final class SimulatedRun {
         record.note("break", at: simulation.now)
         let address = topology.paths[0].clientAddress
         switch scenario.breakKind {
-        case .linkDown: setInterface(0, isUp: false)
-        case .silent: setLink(0, isUp: false)
+        case .linkDown: network.setInterface(0, isUp: false)
+        case .silent: network.setLink(0, isUp: false)
         case .addressRemoved:
-            simulation.perform(client) { $0.giveUpAddress(address, now: simulation.now) }
+            simulation.perform(network.client) { $0.giveUpAddress(address, now: simulation.now) }
         }
         for event in scenario.events {
             guard case .afterBreak(let delay) = event.time, event.action == .newPathUp else {
@@ -158,61 +115,7 @@ private final class SimulatedRun {
             record.makeTime = simulation.now
             record.note("make", at: simulation.now)
         }
-        setInterface(1, isUp: isUp)
-    }
-
-    private func setInterface(_ index: Int, isUp: Bool) {
-        setLink(index, isUp: isUp)
-        interfaces[index].isUp = isUp
-        guard record.start != nil else { return }
-        let interface = interfaces[index]
-        simulation.perform(client) { $0.setInterface(interface, now: simulation.now) }
-    }
-
-    private func setLink(_ index: Int, isUp: Bool) {
-        simulation.links[index].forward.setUp(isUp)
-        simulation.links[index].backward.setUp(isUp)
-    }
-
-    // MARK: Applications
-
-    private func handle(_ event: StackEvent, _ host: Int) {
-        let now = simulation.now
-        switch event {
-        case .established(let handle):
-            applications[host].start(on: handle, now: now)
-            workloadStarted()
-            record.events.append(
-                EventRecord(
-                    time: now, source: "client", name: WorkloadEndpoint.startedEventName,
-                    fields: applications[host].endpoint.startedFields ?? []))
-        case .accepted(let handle): applications[host].start(on: handle, now: now)
-        case .readable, .writable, .atEnd: break
-        case .closed(_, let reason):
-            service(host)
-            if reason != .finished { applications[host].end(reason.rawValue) }
-            isClosed[host] = true
-            return
-        case .log(_, let event):
-            record.events.append(
-                EventRecord(
-                    time: event.time, source: host == client ? "client" : "server",
-                    name: event.name, fields: event.fields.map { JSONValue.Member($0) }))
-            return
-        }
-        service(host)
-    }
-
-    private func service(_ host: Int) {
-        applications[host].service(simulation.hosts[host], now: simulation.now)
-        guard let deadline = applications[host].endpoint.nextDeadline else { return }
-        if let planned = wakeAt[host], planned <= deadline { return }
-        wakeAt[host] = deadline
-        simulation.at(deadline) { [unowned self] simulation in
-            guard wakeAt[host] == deadline else { return }
-            wakeAt[host] = nil
-            simulation.perform(host) { _ in self.service(host) }
-        }
+        network.setInterface(1, isUp: isUp)
     }
 
     // MARK: Captures

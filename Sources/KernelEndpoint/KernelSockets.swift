@@ -1,9 +1,11 @@
 package import LinuxSystem
+package import NetworkPrimitives
 
 /// The kernel's TCP sockets of the calling thread's namespace, as `/proc/net/tcp` lists them.
 package enum KernelSockets {
     /// `include/net/tcp_states.h`
     private enum State {
+        static let established = 1
         static let timeWait = 6
         static let close = 7
         static let listen = 10
@@ -29,5 +31,41 @@ package enum KernelSockets {
             return ports.contains(port)
                 && ![State.timeWait, State.close, State.listen].contains(state)
         }
+    }
+
+    /// Where the established connections to this port of a peer come from.
+    package static func localAddresses(connectedTo port: UInt16) throws(SystemError) -> [IPAddress]
+    {
+        localAddresses(in: try TextFile.read("/proc/thread-self/net/tcp"), connectedTo: port)
+            + localAddresses(
+                in: (try? TextFile.read("/proc/thread-self/net/tcp6")) ?? "", connectedTo: port)
+    }
+
+    /// The same in the text of such a file.
+    package static func localAddresses(in text: String, connectedTo port: UInt16) -> [IPAddress] {
+        text.split(separator: "\n").dropFirst().compactMap { line in
+            let fields = line.split(separator: " ")
+            guard fields.count > 3, Int(fields[3], radix: 16) == State.established else {
+                return nil
+            }
+            let local = fields[1].split(separator: ":")
+            let remote = fields[2].split(separator: ":")
+            guard local.count == 2, remote.count == 2, UInt16(remote[1], radix: 16) == port else {
+                return nil
+            }
+            return address(local[0])
+        }
+    }
+
+    /// Words of 32 bits as this machine stores them: little-endian wherever this program runs.
+    private static func address(_ text: Substring) -> IPAddress? {
+        let digits = Array(text)
+        var bytes: [UInt8] = []
+        for start in stride(from: 0, to: digits.count, by: 8) {
+            guard let word = UInt32(String(digits[start..<min(start + 8, digits.count)]), radix: 16)
+            else { return nil }
+            withUnsafeBytes(of: word) { bytes += $0 }
+        }
+        return IPAddress(bytes: bytes)
     }
 }

@@ -34,6 +34,9 @@ package enum Directory {
         try checkedErrno(rmdir(path), "rmdir \(path)")
     }
 
+    /// `rmdir`: a directory that holds something, or is none, stays as it is.
+    package static func removeIfEmpty(_ path: String) { rmdir(path) }
+
     /// The names in a directory, sorted.
     package static func list(_ path: String) -> [String] {
         guard let stream = opendir(path) else { return [] }

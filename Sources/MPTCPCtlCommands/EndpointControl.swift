@@ -14,11 +14,11 @@ final class EndpointControl {
     private static let signalToken: UInt64 = 1
     private static let inputToken: UInt64 = 2
 
-    /// Blocks SIGINT and SIGTERM: make it before anything starts a thread.
+    /// Blocks SIGINT, SIGTERM and SIGHUP: make it before anything starts a thread.
     init(readsInput: Bool) throws(CommandFailure) {
         self.readsInput = readsInput
         do throws(SystemError) {
-            signals = try SignalDescriptor([SIGINT, SIGTERM])
+            signals = try SignalDescriptor([SIGINT, SIGTERM, SIGHUP])
             poll = try EventPoll()
             try poll.add(signals.rawValue, token: Self.signalToken)
         } catch {

@@ -35,13 +35,16 @@ struct InteropCommand: ParsableCommand {
         name: .customLong("only"),
         help: ArgumentHelp(
             "Only cells with this value (may repeat).",
-            discussion: "Such as v6, csum-ours, 2sf, half-close, we-remove, loss; see the table."))
+            discussion: """
+                Such as v6, csum-ours, 2sf, half-close, we-remove, loss (see the table), or the name \
+                of a cell. The selection is made among them.
+                """))
     var only: [String] = []
 
     @Option(name: .shortAndLong, help: "Conversations at a time.")
     var jobs = 4
 
-    @Option(help: "Write captures and events of cells that fail into this directory.")
+    @Option(help: "Directory for captures and events of cells that fail; must not exist yet.")
     var output: String?
 
     @Option(help: "How the results are printed: a table, JSON, or a Markdown summary.")
@@ -57,7 +60,9 @@ struct InteropCommand: ParsableCommand {
 
     func run() throws {
         let chosen = selection()
-        if chosen.isEmpty { throw CommandFailure.usage("no cell has all of: \(only)") }
+        if chosen.isEmpty {
+            throw CommandFailure.usage("no cell has all of: \(only.joined(separator: ", "))")
+        }
         var configuration = InteropSuite.Configuration(version: CommandLineTool.version)
         configuration.jobs = jobs
         configuration.output = output
@@ -79,11 +84,13 @@ struct InteropCommand: ParsableCommand {
     }
 
     private func selection() -> [InteropCell] {
-        var matrix = InteropMatrix.all(applications: InteropSuite.applications)
-        if !full, only.isEmpty { matrix = matrix.selection(count: cells, seed: seed) }
-        return matrix.cells.filter { cell in
+        let matrix = InteropMatrix.all(applications: InteropSuite.applications).filter { cell in
             only.allSatisfy { cell.values.contains($0) || cell.name == $0 }
         }
+        if full { return matrix.cells }
+        let selection = matrix.selection(count: cells, seed: seed)
+        // Where a stack lacks something for every one of them, that is the answer.
+        return selection.cells.isEmpty ? matrix.cells : selection.cells
     }
 }
 

@@ -108,6 +108,26 @@ package final class KernelSilencer {
         if let failure { throw failure }
     }
 
+    /// The ports of a table as `nft list table` prints it: what `script` put there.
+    package static func ports(ofListing text: String) -> PortRanges {
+        var ports = PortRanges()
+        for line in text.split(separator: "\n") {
+            let words = line.split { $0.isWhitespace || "{},".contains($0) }
+            guard words.starts(with: ["tcp", "dport"]), words.last == "drop" else { continue }
+            ports = ports.union(
+                PortRanges(parsing: words.dropFirst(2).dropLast().joined(separator: ",")))
+        }
+        return ports
+    }
+
+    /// Gives ports back to the kernel's own choice that a silencer of the calling thread's namespace
+    /// reserved and could not give back any more.
+    package static func release(_ ports: PortRanges) throws(SystemError) {
+        let now = PortRanges(parsing: try reservation.read())
+        let left = now.subtracting(ports)
+        if left != now { try reservation.write(left.description) }
+    }
+
     private static func failure(_ error: any Error) -> Failure {
         .system(error as? SystemError ?? SystemError("silence the kernel", code: EIO))
     }

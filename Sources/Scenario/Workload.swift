@@ -80,6 +80,10 @@ package struct Workload: Hashable, Sendable {
 
     /// Why this workload cannot be, `nil` if it can.
     package var problem: String? {
+        guard (Duration.zero...Self.longestTime).contains(duration) else {
+            return "a workload takes at most a day"
+        }
+        guard interval <= Self.longestTime else { return "an interval is at most a day" }
         switch kind {
         case .bulk:
             return size < 0 ? "the size of a transfer is not negative" : nil
@@ -95,4 +99,6 @@ package struct Workload: Hashable, Sendable {
     }
 
     private static let largestRecord = 16_777_216
+    /// Of the duration and of the interval: what a peer asks for is computed with.
+    package static let longestTime = Duration.seconds(86_400)
 }

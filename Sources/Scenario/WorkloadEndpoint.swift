@@ -330,9 +330,10 @@ extension WorkloadEndpoint {
     private static func firstDue(
         notBefore now: Instant, epoch: Instant, _ interval: Duration
     ) -> Instant {
+        // The epoch is the peer's word: differences wrap. The step is not zero and at most a day.
         let step = interval.wholeNanoseconds
-        let remainder = ((now.nanoseconds &- epoch.nanoseconds) % step + step) % step
-        return remainder == 0 ? now : Instant(nanoseconds: now.nanoseconds + step - remainder)
+        let remainder = ((now.nanoseconds &- epoch.nanoseconds) % step &+ step) % step
+        return remainder == 0 ? now : Instant(nanoseconds: now.nanoseconds &+ step &- remainder)
     }
 
     /// Octets of one record that this end receives, `nil` for bulk.

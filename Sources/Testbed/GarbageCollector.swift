@@ -1,8 +1,9 @@
 internal import Glibc
 internal import LinuxSystem
+internal import PacketDevice
 
 /// Removes what a process of ours left behind that was killed: namespaces with all that is in them,
-/// our own processes that live there, nft tables. A thing is ours by its name, and garbage when
+/// our own processes that live there, nft tables and the ports that were reserved with them. A thing is ours by its name, and garbage when
 /// the process in its name does not run any more. Nothing else is touched.
 package enum GarbageCollector {
     /// Something that was removed, or would be.
@@ -123,10 +124,13 @@ package enum GarbageCollector {
         }
     }
 
-    private static func deleteTable(_ family: String, _ name: String) throws(SystemError) {
+    /// A stack that kept the kernel silent on some ports reserved them, too: the table tells which.
+    static func deleteTable(_ family: String, _ name: String) throws(SystemError) {
+        let listing = try ChildProcess.run("nft", ["-n", "list", "table", family, name])
         let outcome = try ChildProcess.run("nft", ["delete", "table", family, name])
         guard outcome.exit.isSuccess else {
             throw SystemError("nft delete table \(family) \(name)", code: EIO)
         }
+        try KernelSilencer.release(KernelSilencer.ports(ofListing: listing.output))
     }
 }

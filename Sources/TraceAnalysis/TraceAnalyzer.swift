@@ -45,7 +45,7 @@ package struct TraceAnalyzer {
 
     /// Analyses everything that was added.
     package func finish() -> TraceReport {
-        let table = FlowTable(records, pointCount: points.count)
+        let table = FlowTable(uniformRecords, pointCount: points.count)
         var counts = counts
         counts.repeated = table.repeated
         let groups = FlowGrouping(table).groups
@@ -53,5 +53,14 @@ package struct TraceAnalyzer {
             ConnectionAnalysis(group, in: table, points: points).trace(index: index)
         }
         return TraceReport(points: points, counts: counts, connections: connections)
+    }
+
+    /// The sightings, with each flow under one name at all points.
+    private var uniformRecords: [SegmentRecord] {
+        let rewritten = RewrittenFlows(records, points: points)
+        if rewritten.isEmpty { return records }
+        return records.map { record in
+            points[record.point].place == .atServer ? rewritten.original(record) : record
+        }
     }
 }

@@ -98,4 +98,56 @@ struct InteropMatrixTests {
             InteropJudgement(cell, evidence()).complaints
                 == ["MPPrioRx is 0, should be 1 or more, up to 2"])
     }
+
+    /// What one of the stacks did, and its log or another counter says so, is no fault.
+    @Test func repetitionsThatAreAccountedForPass() {
+        var cell = Self.cell
+        cell.role = .server
+        cell.end = .halfClose
+        func complaints(_ cell: InteropCell, reinjections: Int, _ counters: [(String, Int64)])
+            -> [String]
+        {
+            let evidence = evidence { evidence in
+                evidence.counters = [
+                    .init("MPCapableSYNTX", 1), .init("MPCapableSYNACKRX", 1),
+                    .init("MPJoinSynAckRx", 1),
+                ]
+                let names = [("data_fin_received", 1), ("data_fin_sent", 2)]
+                evidence.serverEvents += names.map {
+                    EventRecord(
+                        time: .zero + .seconds($0.1), source: "server", name: $0.0, fields: [])
+                }
+                evidence.serverEvents += (0..<reinjections).map { _ in
+                    EventRecord(time: .zero, source: "server", name: "reinjection", fields: [])
+                }
+                evidence.counters += counters.map { .init($0.0, .integer($0.1)) }
+            }
+            return InteropJudgement(cell, evidence).complaints
+        }
+        #expect(complaints(cell, reinjections: 3, [("DuplicateData", 3)]) == [])
+        #expect(complaints(cell, reinjections: 2, [("DuplicateData", 3)]) != [])
+        #expect(complaints(cell, reinjections: 0, [("AddAddr", 2), ("AddAddrDrop", 1)]) == [])
+        #expect(complaints(cell, reinjections: 0, [("AddAddr", 1), ("AddAddrDrop", 1)]) != [])
+        cell.end = .close
+        #expect(complaints(cell, reinjections: 3, [("DuplicateData", 3)]) != [])
+    }
+
+    /// Nothing that is said after the losses may be lost, and nothing may be reset.
+    @Test(arguments: ["MPRstTx", "MPRstRx", "MPJoinRejected"])
+    func lossExcusesNoReset(_ counter: String) {
+        var cell = Self.cell
+        cell.loss = .onePercent
+        let judged = InteropJudgement(cell, evidence { $0.counters.append(.init(counter, 1)) })
+        #expect(judged.complaints == ["\(counter) is 1"])
+        cell.signal = .ourPriority
+        #expect(InteropJudgement(cell, evidence()).complaints.first?.hasPrefix("MPPrioRx") == true)
+    }
+
+    /// A selection is made among the cells that are asked for.
+    @Test func filteredMatricesAreSelectedFrom() {
+        let some = Self.all.filter { $0.signal == .weRemove && $0.family == .v6 }
+        let selection = some.selection(count: 10, seed: 1).cells
+        #expect(selection.allSatisfy { $0.signal == .weRemove && $0.family == .v6 })
+        #expect(selection.count < some.cells.count)
+    }
 }

@@ -8,9 +8,9 @@ struct InteropArguments {
     private let addresses: InteropAddresses
     private let port: UInt16
 
-    /// A download in whose middle there is time to do something, a lost SYN included.
+    /// A download in whose middle there is time to do something, losses and a lost SYN included.
     private var halfCloseSize: Int {
-        cell.loss == .none ? cell.subflows.rawValue * 5_000_000 : 12_000_000
+        cell.subflows.rawValue * (cell.loss == .none ? 5_000_000 : 10_000_000)
     }
     private static let recordSize = 4_000
     private static let recordInterval = "5ms"

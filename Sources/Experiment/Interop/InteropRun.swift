@@ -55,13 +55,15 @@ final class InteropRun {
             defer { for process in [client, server] { process?.terminate() } }
             do {
                 try startEndpoints()
+                try endLosses()
                 try signal()
                 try end()
+                try checkExits()
+                try awaitKernelSockets()
             } catch let failure as Failure {
                 reasons.append(failure.reason)
             }
             for process in [client, server] { process?.terminate() }
-            if reasons.isEmpty { try awaitKernelSockets() }
             counters = try kernelCounters().since(before).nonZero.map {
                 JSONValue.Member($0.name, .integer($0.value))
             }
@@ -131,7 +133,7 @@ final class InteropRun {
     /// The kernel goes on closing when its process has ended.
     private func awaitKernelSockets() throws {
         let limit = MonotonicClock.now() + Self.limit
-        while MonotonicClock.now() < limit {
+        while true {
             let left = try network.atKernel(cell) {
                 (
                     try KernelSockets.unfinished(port: port),
@@ -139,6 +141,11 @@ final class InteropRun {
                 )
             }
             if left == (0, 0) { return }
+            guard MonotonicClock.now() < limit else {
+                throw Failure(
+                    reason: "\(left.0) kernel sockets and \(left.1) connections did not end within "
+                        + "\(Self.limit)")
+            }
             try pause()
         }
     }
@@ -183,6 +190,17 @@ final class InteropRun {
         process.events.count { $0.name == name }
     }
 
+    /// What is said once and not repeated (REMOVE_ADDR, MP_PRIO, a reset) is said on paths that lose
+    /// nothing, so that it can be judged; until here the handshakes and data had to do with losses.
+    private func endLosses() throws {
+        if cell.loss == .none { return }
+        let limit = MonotonicClock.now() + Self.lossyPeriod
+        while MonotonicClock.now() < limit { try turn(until: limit) }
+        try network.setLoss(.none)
+    }
+
+    private static let lossyPeriod = Duration.milliseconds(500)
+
     // MARK: What is said on the way
 
     private func signal() throws {
@@ -201,7 +219,7 @@ final class InteropRun {
                 .giveUpAddress(
                     kernelIsClient
                         ? addresses.secondServer : addresses.client(cell.subflows.rawValue - 1)))
-            try awaitCounter("RmAddr", maybeLost: true)
+            try awaitCounter("RmAddr")
         case .kernelRemoves:
             try network.atKernel(cell) {
                 try KernelPathManager().giveUp(
@@ -212,7 +230,7 @@ final class InteropRun {
         case .ourPriority:
             ours?.command(
                 .setBackup(kernelIsClient ? addresses.server : addresses.client(0), true))
-            try awaitCounter("MPPrioRx", maybeLost: true)
+            try awaitCounter("MPPrioRx")
         case .kernelPriority:
             try network.atKernel(cell) {
                 let manager = try KernelPathManager()
@@ -224,32 +242,22 @@ final class InteropRun {
         }
     }
 
-    /// What is neither acknowledged nor repeated may be lost: then it is not waited for long.
-    private static let patienceWithLoss = Duration.seconds(1)
-
     private func awaitOurs(_ event: String) throws {
         guard let ours else { return }
-        try waitUnlessLost("our \(event)", maybeLost: true) { count(event, of: ours) > 0 }
+        try awaitUnannounced("our \(event)") { count(event, of: ours) > 0 }
     }
 
-    private func awaitCounter(
-        _ name: String, atLeast least: Int = 1, maybeLost: Bool = false
-    ) throws {
-        try waitUnlessLost("the kernel's \(name)", maybeLost: maybeLost) {
+    private func awaitCounter(_ name: String, atLeast least: Int = 1) throws {
+        try awaitUnannounced("the kernel's \(name)") {
             let now = (try? kernelCounters())?[name] ?? 0
             return now - (before[name] ?? 0) >= Int64(least)
         }
     }
 
-    private func waitUnlessLost(
-        _ what: String, maybeLost: Bool, for condition: () -> Bool
-    ) throws {
-        let mayGiveUp = maybeLost && cell.loss != .none
-        let limit =
-            MonotonicClock.now() + (mayGiveUp ? Self.patienceWithLoss : Self.limit)
+    private func awaitUnannounced(_ what: String, for condition: () -> Bool) throws {
+        let limit = MonotonicClock.now() + Self.limit
         while !condition() {
             if MonotonicClock.now() >= limit {
-                if mayGiveUp { return }
                 throw Failure(reason: "waited in vain for \(what)")
             }
             try pause()
@@ -267,16 +275,20 @@ final class InteropRun {
         case .ourAbort: first = ours
         case .kernelAbort: first = kernels
         }
-        let isAbort = cell.end == .ourAbort || cell.end == .kernelAbort
         let second = first === client ? server : client
         first.command(isAbort ? .abort : .stop)
         try wait("the \(first.name) to end") { first.isAtEnd }
-        if isAbort, cell.loss != .none {
-            // A reset that is lost is not repeated.
-            try waitUnlessLost("the \(second.name) to end", maybeLost: true) { second.isAtEnd }
-            second.command(.abort)
-        }
         try wait("the \(second.name) to end") { second.isAtEnd }
+    }
+
+    private var isAbort: Bool { cell.end == .ourAbort || cell.end == .kernelAbort }
+
+    /// A connection that was aborted failed, at both ends; nothing else does.
+    private func checkExits() throws {
+        for process in [client, server].compactMap({ $0 })
+        where process.wait() != .code(isAbort ? 1 : 0) {
+            throw Failure(reason: process.story)
+        }
     }
 
     private func wait(
@@ -287,7 +299,7 @@ final class InteropRun {
             for process in [client, server].compactMap({ $0 })
             where process.isAtEnd && process.summary == nil {
                 _ = process.wait()
-                throw Failure(reason: "the \(process.name) ended: \(process.errorText)")
+                throw Failure(reason: process.story)
             }
             guard MonotonicClock.now() < limit else {
                 throw Failure(reason: "waited in vain for \(what)")

@@ -52,6 +52,9 @@ package final class InteropSuite: Sendable {
             throw .environment("the kernel has no MPTCP (net.mptcp.enabled)")
         }
         let interruption = try Interruption()
+        try makeOutput()
+        // A run without failures leaves no directory.
+        defer { if let output = configuration.output { Directory.removeIfEmpty(output) } }
         do {
             try WorkerThreads.run(min(configuration.jobs, max(cells.count, 1))) { _ in
                 self.work(interruption, progress)
@@ -69,6 +72,19 @@ package final class InteropSuite: Sendable {
             environment: RunEnvironment(
                 kernel: Machine.kernelRelease, version: configuration.version),
             results: results.compactMap { $0 }, notes: notes)
+    }
+
+    /// Before the first cell: everything in the directory is ours, and it can be written.
+    private func makeOutput() throws(ExperimentError) {
+        guard let output = configuration.output else { return }
+        if Directory.exists(output) {
+            throw .usage("--output \(output): exists already; name a directory that does not")
+        }
+        do {
+            try Directory.make(output)
+        } catch {
+            throw .usage("--output \(output): \(error); name a place where you may write")
+        }
     }
 
     /// One thread: takes cells until there are no more.

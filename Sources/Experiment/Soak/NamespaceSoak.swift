@@ -38,7 +38,7 @@ final class NamespaceSoak {
     ) throws(ExperimentError) {
         self.plan = plan
         self.topology = topology
-        result = SoakResult(plan, backend: .namespaces)
+        result = SoakResult(plan, topology, backend: .namespaces)
         interruption = try Interruption()
         do {
             poll = try EventPoll()
@@ -55,13 +55,16 @@ final class NamespaceSoak {
     func run(progress: (String) -> Void) throws(ExperimentError) -> SoakResult {
         defer { for process in [client, server] { process?.terminate() } }
         do {
-            try prepareKernel()
+            try prepareNetwork()
             try startEndpoints()
             try play(progress)
             client?.command(.stop)
             let limit = MonotonicClock.now() + Self.patience
             try wait("the client to end", until: limit) { client?.isAtEnd ?? true }
             try wait("the server to end", until: limit) { server?.isAtEnd ?? true }
+            for process in [client, server].compactMap({ $0 }) where !process.wait().isSuccess {
+                throw Failure(description: process.story)
+            }
         } catch let error as ExperimentError {
             throw error
         } catch {
@@ -74,28 +77,35 @@ final class NamespaceSoak {
             let known = process.event("connection-information")
             result.reinjectedBytes += Int(known?["reinjected_bytes"]?.asInteger ?? 0)
         }
+        for event in client?.events ?? [] where event.name == "subflow_established" {
+            if let tuple = event["tuple"]?.asString { result.noteSubflow(tuple: tuple) }
+        }
         return result
     }
 
-    private func prepareKernel() throws {
+    private func prepareNetwork() throws {
+        // It goes between the first two paths: what else there is stays out of it.
+        for index in topology.paths.indices.dropFirst(2) { try testbed.prepareDown(index) }
         for (kind, host) in [(plan.client, TestbedHost.client), (plan.server, .server)]
         where kind == .kernel {
             try NamespaceThread.run(in: testbed.namespace(host)) {
                 let manager = try KernelPathManager()
                 try manager.prepare()
-                guard host == .client else { return }
-                try manager.add(KernelPathEndpoint(topology.paths[1].clientAddress, [.subflow]))
+                switch host {
+                case .client:
+                    let address = topology.paths[1].clientAddress
+                    try manager.add(KernelPathEndpoint(address, [.subflow]))
+                default:
+                    for address in topology.announcedAddresses {
+                        try manager.add(KernelPathEndpoint(address, .signal))
+                    }
+                }
             }
         }
     }
 
     private func startEndpoints() throws {
-        var scenario = HandoverScenario()
-        scenario.client = plan.client
-        scenario.server = plan.server
-        scenario.workloadKind = .bulk
-        scenario.direction = plan.direction
-        scenario.requestedPolicy = .full
+        var scenario = plan.scenario
         scenario.duration = .zero
         let arguments = EndpointArguments(
             scenario, topology, port: EndpointProfile.serverPort)
@@ -160,7 +170,7 @@ final class NamespaceSoak {
         for process in [client, server].compactMap({ $0 })
         where process.isAtEnd && process.summary == nil {
             _ = process.wait()
-            throw Failure(description: "the \(process.name) ended: \(process.errorText)")
+            throw Failure(description: process.story)
         }
     }
 
@@ -174,13 +184,20 @@ final class NamespaceSoak {
             case nil: break
             }
         }
-        sample()
+        try sample()
     }
 
-    private func sample() {
+    private func sample() throws {
         let now = MonotonicClock.now()
         guard let due = nextSample, due <= now else { return }
         nextSample = due + Self.sampleInterval
+        if plan.client == .kernel {
+            // The kernel logs nothing: its sockets tell where its subflows are.
+            let addresses = try NamespaceThread.run(in: testbed.namespace(.client)) {
+                try KernelSockets.localAddresses(connectedTo: EndpointProfile.serverPort)
+            }
+            for address in addresses { result.noteSubflow(from: address) }
+        }
         guard let client, let server,
             let here = ProcessResources.residentBytes(of: client.processID),
             let there = ProcessResources.residentBytes(of: server.processID)

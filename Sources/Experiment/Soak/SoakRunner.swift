@@ -17,10 +17,13 @@ package enum SoakRunner {
             topology.paths[index].up.loss = .bernoulli(plan.loss)
             topology.paths[index].down.loss = .bernoulli(plan.loss)
         }
-        var scenario = HandoverScenario()
+        var scenario = plan.scenario
         scenario.backend = backend
-        scenario.client = plan.client
-        scenario.server = plan.server
+        do {
+            try scenario.validate()
+        } catch {
+            throw .usage("\(error)")
+        }
         switch try ExperimentBackend.resolve(scenario, topology) {
         case .simulation:
             let world = SimulatedSoak(plan, topology)

@@ -33,6 +33,11 @@ package struct InteropMatrix: Sendable {
         return InteropMatrix(cells: cells.filter { $0.contradiction == nil })
     }
 
+    /// The cells for which something holds.
+    package func filter(_ isWanted: (InteropCell) -> Bool) -> InteropMatrix {
+        InteropMatrix(cells: cells.filter(isWanted))
+    }
+
     /// Covers every pair of values, each time with the best of a sample of cells, and fills up to
     /// `count` with cells drawn at random. The same for the same seed. Cells that a stack lacks
     /// something for cover nothing.

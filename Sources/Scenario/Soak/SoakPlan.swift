@@ -1,3 +1,6 @@
+package import NetworkPrimitives
+package import Topology
+
 /// A long transfer over two paths of which one is always about to go: what happens when.
 package struct SoakPlan: Hashable, Sendable {
     package var duration = Duration.seconds(600)
@@ -44,6 +47,17 @@ package struct SoakPlan: Hashable, Sendable {
 
     /// Endless; the plan's end stops it.
     package var workload: Workload { Workload(.bulk, direction, seed: seed) }
+
+    /// What its endpoints are told, as those of a handover are; validated as one.
+    package var scenario: HandoverScenario {
+        var scenario = HandoverScenario()
+        scenario.client = client
+        scenario.server = server
+        scenario.workloadKind = .bulk
+        scenario.direction = direction
+        scenario.requestedPolicy = client == .swift ? .full : nil
+        return scenario
+    }
 }
 
 /// Resident memory of both ends at one moment, in octets.
@@ -59,6 +73,18 @@ package struct MemorySample: Hashable, Sendable {
     }
 }
 
+/// A path of a soak.
+package struct SoakPath: Hashable, Sendable {
+    package var name: String
+    package var address: IPAddress
+    package var hadSubflow = false
+
+    package init(name: String, address: IPAddress) {
+        self.name = name
+        self.address = address
+    }
+}
+
 /// What came of a soak.
 package struct SoakResult: Sendable {
     package var plan: SoakPlan
@@ -70,12 +96,32 @@ package struct SoakResult: Sendable {
     package var breaks = 0
     package var reinjectedBytes = 0
     package var joins = 0
+    /// The paths between which it goes: name, the client's address, and whether a subflow was
+    /// established on it.
+    package var paths: [SoakPath]
     /// What went wrong on the way; a run that ends early.
     package var failure: String?
 
-    package init(_ plan: SoakPlan, backend: Backend) {
+    package init(_ plan: SoakPlan, _ topology: Topology, backend: Backend) {
         self.plan = plan
         self.backend = backend
+        paths = topology.paths.prefix(2).map { SoakPath(name: $0.name, address: $0.clientAddress) }
+    }
+
+    /// A subflow was established at the client's `address`.
+    package mutating func noteSubflow(from address: IPAddress) {
+        for index in paths.indices where paths[index].address == address {
+            paths[index].hadSubflow = true
+        }
+    }
+
+    /// A subflow of the client was established; `local -> remote`, as its log has it.
+    package mutating func noteSubflow(tuple: String) {
+        for index in paths.indices {
+            let address = paths[index].address
+            let local = address.isV6 ? "[\(address)]:" : "\(address):"
+            if tuple.hasPrefix(local) { paths[index].hadSubflow = true }
+        }
     }
 
     /// The receiver's end.
@@ -116,6 +162,9 @@ package struct SoakResult: Sendable {
         if receiver.bytesReceived != sender.bytesSent {
             complaints.append(
                 "\(sender.bytesSent) octets were sent, \(receiver.bytesReceived) arrived")
+        }
+        for path in paths where !path.hadSubflow {
+            complaints.append("path '\(path.name)' never had a subflow")
         }
         if receiver.bytesReceived == 0 { complaints.append("nothing was transferred") }
         if let silence = receiver.longestSilence, silence.duration > plan.stallLimit {
