@@ -6,8 +6,18 @@ import WireFormat
 
 /// The buffers and the scoreboard against naive models, with random operations.
 @Suite struct BufferProperties {
+    /// What the octets of every stream are; they repeat after 64 KiB.
+    private static let pattern = (0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+
     private func bytes(_ range: Range<Int>) -> [UInt8] {
-        range.map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+        var result: [UInt8] = []
+        result.reserveCapacity(range.count)
+        while result.count < range.count {
+            let start = (range.lowerBound + result.count) % Self.pattern.count
+            let end = min(start + range.count - result.count, Self.pattern.count)
+            result += Self.pattern[start..<end]
+        }
+        return result
     }
 
     @Test(arguments: 0..<20 as Range<UInt64>)
