@@ -48,8 +48,31 @@ package final class StackDriver {
         package var unroutablePackets = 0
         /// Packets for which a device had no room.
         package var droppedPackets = 0
+        /// Of all devices: what the kernel dropped because nobody fetched it in time, what was larger
+        /// than a slot, what the kernel refused to send, and what was queued when a link went down.
+        package var kernelDrops = 0
+        package var truncatedFrames = 0
+        package var rejectedFrames = 0
+        package var lostFrames = 0
 
         package init() {}
+
+        /// Adds what a device counted.
+        mutating func add(_ device: DeviceStatistics) {
+            kernelDrops += Int(clamping: device.kernelDrops)
+            truncatedFrames += Int(clamping: device.framesTruncated)
+            rejectedFrames += Int(clamping: device.framesRejected)
+            lostFrames += Int(clamping: device.framesLost)
+        }
+    }
+
+    /// The driver's own counters with those of the devices that there are and were.
+    package var allCounters: Counters {
+        var result = counters
+        for interface in interfaces.all {
+            if let device = interface.device { result.add(device.statistics) }
+        }
+        return result
     }
 
     /// The stack. Commands to it are followed by `transmit`.

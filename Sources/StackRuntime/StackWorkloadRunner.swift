@@ -410,6 +410,6 @@ extension StackWorkloadRunner {
     private func reportCounters(_ now: Instant) {
         report(
             isServer ? "server" : "client", "stack-counters", now,
-            stack.counters.fields + driver.counters.fields + [.init("mib", stack.mib.object)])
+            stack.counters.fields + driver.allCounters.fields + [.init("mib", stack.mib.object)])
     }
 }
