@@ -38,6 +38,9 @@ package final class StackDriver {
         package init(seed: UInt64) { self.seed = seed }
     }
 
+    /// Connections to one port that can be opened at once: the ports of a block but its first.
+    package static let mostConnections = PortReservation.blockSize - 1
+
     /// What the driver itself did with packets.
     package struct Counters: Hashable, Sendable {
         /// Frames that were not for this host or no IP.
@@ -187,7 +190,8 @@ package final class StackDriver {
         } catch {
             switch error {
             case .noSourceAddress: throw .noAddress(chosen)
-            case .noFreePort, .tooManyConnections: throw .noFreePorts
+            case .noFreePort, .tooManyConnections:
+                throw .tooManyConnections(limit: Self.mostConnections)
             case .portInUse(let port): throw .portInUse(port)
             }
         }
