@@ -14,7 +14,8 @@ struct ConnectCommand: ParsableCommand {
         abstract: "Open an MPTCP connection to `mptcpctl serve` and run a workload on it.",
         discussion: """
             On our own stack or on the kernel's, in the network namespace in which it is started. \
-            Every octet is checked at its receiver. SIGINT and SIGTERM end the workload in order.
+            Every octet is checked at its receiver. SIGINT, SIGTERM and SIGHUP end the workload in \
+            order. Events are described in mptcpctl-events(5).
             """)
 
     @Argument(help: "Address of the server.")
