@@ -126,6 +126,11 @@ struct EndpointSession {
     // MARK: The end
 
     private func judge(_ summaries: [WorkloadSummary]) throws(CommandFailure) {
+        do {
+            try printer.finish()
+        } catch {
+            throw .environment("--events \(options.events ?? ""): \(error)")
+        }
         if let failure = summaries.lazy.compactMap(\.failure).first {
             throw .failed(failure.description)
         }
