@@ -21,6 +21,8 @@ final class NamespaceRun {
     private var server: EndpointProcess?
     private var client: EndpointProcess?
     private var record = RunRecord()
+    /// Of each path, both ways: frames that the links had refused before this run.
+    private var refusedBefore: [Int] = []
 
     /// How long endpoints may take to be there.
     private static let startLimit = Duration.seconds(10)
@@ -92,6 +94,7 @@ final class NamespaceRun {
         }
         if record.failure != nil { collectDebug(directory) }
         endProcesses()
+        try checkLinks()
         try finishCaptures(files, directory)
         collectEvents()
         return record
@@ -119,6 +122,26 @@ final class NamespaceRun {
             }
         }
         try tellKernel(kernelPlan.beforeStart)
+        refusedBefore = try refusedFrames()
+    }
+
+    private func refusedFrames() throws -> [Int] {
+        try testbed.linkStatistics().map { ($0.up.refused ?? 0) + ($0.down.refused ?? 0) }
+    }
+
+    /// Frames that the emulation had no room for, or could not send, were lost by nobody's plan.
+    private func checkLinks() throws(ExperimentError) {
+        let now: [Int]
+        do {
+            now = try refusedFrames()
+        } catch {
+            throw .environment("run \(index): \(error)")
+        }
+        for (path, counts) in zip(topology.paths, zip(now, refusedBefore)) {
+            let refused = counts.0 - counts.1
+            guard refused > 0, record.failure == nil else { continue }
+            record.failure = "the link of path '\(path.name)' refused \(refused) frames"
+        }
     }
 
     private func startCaptures(_ directory: OutputDirectory) throws -> [String] {

@@ -12,6 +12,14 @@ struct BenchCommand: ParsableCommand {
             Both ends run on one stack, then both on the other, and so on: A B A B. Printed are the \
             medians, the least and the greatest of all rounds, and our number divided by the \
             kernel's. Unless a benchmark says otherwise the link is a veth that nothing slows down.
+
+            memory: of our stack by how many octets the larger of the two processes grew, of the \
+            kernel's by how many its objects grew, both ends together, halved; each divided by the \
+            number of connections. A round in which the kernel gave back more than it took yields no \
+            ratio, and that is said.
+
+            A connection that was not MPTCP, or had not the subflows that it should, fails the \
+            benchmark: it prints what was measured until then and ends with 1.
             """)
 
     @Argument(
@@ -77,6 +85,7 @@ struct BenchCommand: ParsableCommand {
         case .text: Terminal.output(BenchmarkRenderer.text(result))
         case .json: Terminal.output(BenchmarkRenderer.json(result))
         }
+        if let failure = result.failure { throw CommandFailure.failed(failure) }
     }
 }
 

@@ -14,7 +14,8 @@ struct ConnectCommand: ParsableCommand {
         abstract: "Open an MPTCP connection to `mptcpctl serve` and run a workload on it.",
         discussion: """
             On our own stack or on the kernel's, in the network namespace in which it is started. \
-            Every octet is checked at its receiver. SIGINT and SIGTERM end the workload in order.
+            Every octet is checked at its receiver. SIGINT, SIGTERM and SIGHUP end the workload in \
+            order. Events are described in mptcpctl-events(5).
             """)
 
     @Argument(help: "Address of the server.")
@@ -51,11 +52,26 @@ struct ConnectCommand: ParsableCommand {
     )
     var duration = DurationArgument(.seconds(4))
 
-    @Option(help: "How many connections to open, each with this workload.")
+    @Option(
+        help: ArgumentHelp(
+            "How many connections to open, each with this workload.",
+            discussion: """
+                Our own stack opens them from one block of ports, at most 511; subflows beyond the \
+                first take ports of it, too.
+                """))
     var connections = 1
 
     mutating func validate() throws {
         if connections < 1 { throw ValidationError("--connections is at least 1") }
+        if endpoint.stack == .swift, connections > StackDriver.mostConnections {
+            throw ValidationError(
+                "--connections is at most \(StackDriver.mostConnections) with --stack swift, which "
+                    + "has one block of ports")
+        }
+        if endpoint.stack == .kernel, policy != nil {
+            throw ValidationError(
+                "--policy is for --stack swift; the kernel's path manager is told with `ip mptcp`")
+        }
         if let problem = work(seed: 1).problem { throw ValidationError(problem) }
         if let from, from.isV6 != server.isV6 {
             throw ValidationError("--from and the server's address are of different families")

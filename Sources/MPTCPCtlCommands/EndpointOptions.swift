@@ -59,7 +59,8 @@ struct EndpointOptions: ParsableArguments {
             "Write every event in detail to this file, - for standard output.",
             discussion: """
                 JSON lines as described in mptcpctl-events(5): states, mappings, reinjections, \
-                windows, recoveries. Swift stack only; the kernel does not tell.
+                windows, recoveries. On standard output they are printed as all other events are: \
+                as JSON lines with --format json only. Swift stack only; the kernel does not tell.
                 """, valueName: "file"))
     var events: String?
 
@@ -103,6 +104,10 @@ struct EndpointOptions: ParsableArguments {
             }
             if mptcpVersion != .v1 {
                 throw ValidationError("--mptcp-version is for --stack swift")
+            }
+            if scheduler != nil {
+                throw ValidationError(
+                    "--scheduler is for --stack swift; the kernel has sysctl net.mptcp.scheduler")
             }
             if opportunisticRetransmission {
                 throw ValidationError("--opportunistic-retransmission is for --stack swift")

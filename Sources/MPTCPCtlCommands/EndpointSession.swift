@@ -56,7 +56,7 @@ struct EndpointSession {
         switch error {
         case .portInUse(let port):
             .usage("port \(port) is in use; choose another one with --port")
-        case .noInterface, .noAddress: .usage(error.description)
+        case .noInterface, .noAddress, .tooManyConnections: .usage(error.description)
         case .noRoute: .failed(error.description)
         case .notPermitted, .noInterfaces, .noFreePorts, .silencer, .netlink, .device, .system:
             .environment(error.description)
@@ -126,6 +126,11 @@ struct EndpointSession {
     // MARK: The end
 
     private func judge(_ summaries: [WorkloadSummary]) throws(CommandFailure) {
+        do {
+            try printer.finish()
+        } catch {
+            throw .environment("--events \(options.events ?? ""): \(error)")
+        }
         if let failure = summaries.lazy.compactMap(\.failure).first {
             throw .failed(failure.description)
         }

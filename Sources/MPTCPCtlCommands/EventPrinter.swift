@@ -27,6 +27,12 @@ final class EventPrinter {
         if let details, details != "-" { file = try EventFile(details) } else { file = nil }
     }
 
+    /// Writes what is left; the error is the first that there was.
+    func finish() throws(SystemError) {
+        file?.flush()
+        if let error = file?.error { throw error }
+    }
+
     func print(_ event: EventRecord) {
         file?.append(event.line)
         if !showsDetails, LogEvent.detailNames.contains(event.name) { return }
@@ -62,6 +68,8 @@ final class EventPrinter {
 private final class EventFile {
     private let descriptor: OwnedDescriptor
     private var pending: [UInt8] = []
+    /// A full disk is no reason to end a connection: it is told at the end.
+    private(set) var error: SystemError?
 
     private static let pieceSize = 65_536
 
@@ -77,9 +85,12 @@ private final class EventFile {
         if pending.count >= Self.pieceSize { flush() }
     }
 
-    private func flush() {
-        // A full disk is no reason to end a connection.
-        try? descriptor.write(pending)
+    func flush() {
+        do {
+            if error == nil { try descriptor.write(pending) }
+        } catch {
+            self.error = error
+        }
         pending.removeAll(keepingCapacity: true)
     }
 }

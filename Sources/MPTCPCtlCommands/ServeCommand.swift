@@ -15,7 +15,8 @@ struct ServeCommand: ParsableCommand {
         discussion: """
             The server end of every workload of `mptcpctl connect`, on our own stack or on the \
             kernel's, in the network namespace in which it is started. It checks every octet, and \
-            ends after `--connections` connections, at SIGINT or SIGTERM, or at a `stop` command.
+            ends after `--connections` connections, at SIGINT, SIGTERM or SIGHUP, or at a `stop` \
+            command. Events are described in mptcpctl-events(5).
             """)
 
     @OptionGroup var endpoint: EndpointOptions

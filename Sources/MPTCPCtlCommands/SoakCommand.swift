@@ -13,7 +13,9 @@ struct SoakCommand: ParsableCommand {
             A bulk transfer over the two first paths of a testbed, with random loss on both, while \
             every --flap one of them breaks and the other one is back; half of the breaks are \
             silent. It passes when every octet arrived, nothing stood still for longer than \
-            --stall-limit, and the memory of both ends did not grow. It ends by itself.
+            --stall-limit, either path had a subflow, and the memory of both ends did not grow: not \
+            by more than 2 MiB (pages that the allocator touches for the first time) from the median \
+            of the middle third of the samples, one a second, to that of the last. It ends by itself.
             """)
 
     @Argument(help: "Name of a testbed, or path of a testbed file.")

@@ -14,6 +14,7 @@ package enum BenchmarkRenderer {
             kind = line.kind
             text += self.text(line)
         }
+        if let failure = result.failure { text += "\nFAILED: \(failure)\n" }
         return text
     }
 
@@ -32,7 +33,14 @@ package enum BenchmarkRenderer {
                 + "\(Figures.fixed(value.maximum, places)))"
             table.add(["  \(name)", Figures.fixed(value.median, places), range])
         }
+        let uncounted = line.uncountedRounds
+        let note =
+            uncounted == 0
+            ? ""
+            : "    \(uncounted) of \(line.kernel.count) rounds without a ratio: the kernel's number is "
+                + "not positive\n"
         return "  \(line.name), \(line.unit), \(line.preference.rawValue) is better\n" + table.text
+            + note
     }
 
     /// The same as JSON, with every round.
@@ -41,6 +49,7 @@ package enum BenchmarkRenderer {
             "schema": "mptcpctl.bench/1",
             "environment": JSONRenderer.environment(result.environment),
             "rounds": .integer(Int64(result.rounds)),
+            "failure": result.failure.map { .string($0) } ?? .null,
             "results": .array(result.lines.map(value)),
         ]).pretty
     }
@@ -59,6 +68,7 @@ package enum BenchmarkRenderer {
                     "median": JSONValue(rounding: ratio.median),
                     "min": JSONValue(rounding: ratio.minimum),
                     "max": JSONValue(rounding: ratio.maximum),
+                    "rounds": .integer(Int64(line.ratios.count)),
                 ])
             } ?? .null,
         ])

@@ -52,10 +52,14 @@ package struct ManualPages {
         text += commands(of: command, path: path)
         text += exitStatus
         text += ".SH SEE ALSO\n"
-        let others = path.count > 1 ? ["mptcpctl(1)"] : []
+        var others = path.count > 1 ? ["mptcpctl(1)"] : []
+        if path.count == 1 || logsEvents.contains(path[1]) { others.append("mptcpctl-events(5)") }
         text += (others + ["mptcpctl-testbed(5)"]).map { reference($0) }.joined(separator: ",\n")
         return text + "\n"
     }
+
+    /// Commands that write event logs.
+    private static let logsEvents: Set<String> = ["handover", "serve", "connect"]
 
     private static func reference(_ page: String) -> String {
         let parts = page.split(separator: "(", maxSplits: 1)
@@ -116,7 +120,11 @@ package struct ManualPages {
         let values = (argument["allValues"]?.elements ?? []).compactMap(\.asString)
         if !values.isEmpty { about.append("Values: \(values.joined(separator: ", ")).") }
         if let initial = argument["defaultValue"]?.asString { about.append("Default: \(initial).") }
-        return text + escaped(about.filter { !$0.isEmpty }.joined(separator: " ")) + "\n"
+        text += escaped(about.filter { !$0.isEmpty }.joined(separator: " ")) + "\n"
+        if let discussion = argument["discussion"]?.asString, !discussion.isEmpty {
+            text += escaped(discussion) + "\n"
+        }
+        return text
     }
 
     private static func commands(of command: JSONValue, path: [String]) -> String {

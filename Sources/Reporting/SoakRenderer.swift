@@ -12,6 +12,7 @@ package enum SoakRenderer {
         lines.append(
             "  backend     \(result.backend.rawValue); client \(result.plan.client.rawValue), "
                 + "server \(result.plan.server.rawValue); \(result.plan.direction.rawValue)")
+        lines.append("  seed        \(result.plan.seed)")
         if let receiver = result.receiver {
             let silence = receiver.longestSilence?.duration.milliseconds ?? 0
             let rate =
@@ -34,6 +35,8 @@ package enum SoakRenderer {
             lines.append(
                 "  growth      client \(growth.client / 1_024) KiB, server "
                     + "\(growth.server / 1_024) KiB from the middle third to the last")
+        } else {
+            lines.append("  growth      memory not judged: fewer than 6 samples, one a second")
         }
         let complaints = result.complaints
         lines.append(

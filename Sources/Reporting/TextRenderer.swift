@@ -38,7 +38,7 @@ package enum TextRenderer {
         add("workload", workload(scenario))
         add(
             "protocol",
-            "policy \(scenario.policy.rawValue), scheduler \(scenario.scheduler.rawValue), "
+            "policy \(scenario.policy.rawValue), scheduler \(scheduler(of: scenario)), "
                 + "congestion control \(scenario.congestionControl.rawValue), "
                 + "join \(scenario.join.rawValue)")
         let summary = result.summary
@@ -49,6 +49,14 @@ package enum TextRenderer {
         add("kernel", result.environment.kernel)
         for detail in result.environment.details { add(detail.name, detail.value) }
         return text
+    }
+
+    /// The kernel's scheduler is the kernel's business.
+    private static func scheduler(of scenario: HandoverScenario) -> String {
+        let kinds = [scenario.client, scenario.server]
+        if !kinds.contains(.kernel) { return scenario.scheduler.rawValue }
+        return kinds.contains(.swift)
+            ? "\(scenario.scheduler.rawValue) (swift), the kernel's (kernel)" : "the kernel's"
     }
 
     private static func padded(_ label: String) -> String {

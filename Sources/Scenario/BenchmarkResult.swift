@@ -53,6 +53,9 @@ package struct BenchmarkLine: Hashable, Sendable {
         zip(swift, kernel).compactMap { $1 > 0 ? $0 / $1 : nil }
     }
 
+    /// Rounds on both stacks that yield no ratio, because the kernel's number is not positive.
+    package var uncountedRounds: Int { min(swift.count, kernel.count) - ratios.count }
+
     /// Median and spread of the two stacks and of the ratio; `nil` where nothing was measured.
     package var statistics: (swift: Statistics?, kernel: Statistics?, ratio: Statistics?) {
         (
@@ -67,6 +70,8 @@ package struct BenchmarkResult: Hashable, Sendable {
     package var rounds: Int
     package var environment: RunEnvironment
     package var lines: [BenchmarkLine] = []
+    /// Why it did not go on; `nil` if everything was measured.
+    package var failure: String?
 
     package init(rounds: Int, environment: RunEnvironment) {
         self.rounds = rounds

@@ -222,6 +222,8 @@ extension HandoverScenario {
         let lastEvent = breakAt + (mode == .breakBeforeMake ? makeAfter : .zero)
         if duration <= .zero {
             result.append(.init("--duration", "must be positive"))
+        } else if duration > Workload.longestTime {
+            result.append(.init("--duration", "must not be longer than a day"))
         } else if !isNull, duration < lastEvent + Self.leastRest {
             let least = (lastEvent + Self.leastRest).milliseconds
             result.append(
@@ -264,6 +266,13 @@ extension HandoverScenario {
         if backend == .simulation, linkEmulation != .auto, linkEmulation != .model {
             result.append(.init("--link-emulation", "a simulation has its own links"))
         }
+        if backend != .simulation, linkEmulation == .model {
+            result.append(
+                .init(
+                    "--link-emulation",
+                    "'model' is what a simulation has; use netem or relay, or --backend simulation")
+            )
+        }
         if !Self.availableJoins.contains(join) {
             result.append(.init("--join", "'\(join.rawValue)' is not in this version"))
         }
@@ -281,8 +290,18 @@ extension HandoverScenario {
                     "the kernel couples no subflows: '\(congestionControl.rawValue)' needs "
                         + "--client swift and --server swift"))
         }
-        if kernelPathManagement != .asIs, !hasKernel {
-            result.append(.init("--kernel-pm", "neither --client nor --server is the kernel"))
+        if scheduler != .lowestRTT, hasKernel {
+            result.append(
+                .init(
+                    "--scheduler",
+                    "the kernel has its own (sysctl net.mptcp.scheduler): '\(scheduler.rawValue)' "
+                        + "needs --client swift and --server swift"))
+        }
+        if kernelPathManagement != .asIs, client != .kernel {
+            result.append(
+                .init(
+                    "--kernel-pm",
+                    "it is the client's path manager that is told; use --client kernel"))
         }
         return result
     }

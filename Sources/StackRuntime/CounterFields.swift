@@ -34,6 +34,10 @@ extension StackDriver.Counters {
             .init("held_packets", count: heldPackets),
             .init("unroutable_packets", count: unroutablePackets),
             .init("dropped_packets", count: droppedPackets),
+            .init("kernel_drops", count: kernelDrops),
+            .init("truncated_frames", count: truncatedFrames),
+            .init("rejected_frames", count: rejectedFrames),
+            .init("lost_frames", count: lostFrames),
         ]
     }
 }

@@ -171,7 +171,10 @@ extension StackDriver {
 
     /// The interface is no more. When one of the same name comes back it has another number.
     func drop(_ interface: AttachedInterface, _ now: Instant) {
-        if let device = interface.device { poll.remove(device.descriptor) }
+        if let device = interface.device {
+            poll.remove(device.descriptor)
+            counters.add(device.statistics)
+        }
         if latest === interface { latest = nil }
         interfaces.remove(interface.id)
         hops.forget()

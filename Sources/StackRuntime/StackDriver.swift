@@ -38,6 +38,9 @@ package final class StackDriver {
         package init(seed: UInt64) { self.seed = seed }
     }
 
+    /// Connections to one port that can be opened at once: the ports of a block but its first.
+    package static let mostConnections = PortReservation.blockSize - 1
+
     /// What the driver itself did with packets.
     package struct Counters: Hashable, Sendable {
         /// Frames that were not for this host or no IP.
@@ -48,8 +51,31 @@ package final class StackDriver {
         package var unroutablePackets = 0
         /// Packets for which a device had no room.
         package var droppedPackets = 0
+        /// Of all devices: what the kernel dropped because nobody fetched it in time, what was larger
+        /// than a slot, what the kernel refused to send, and what was queued when a link went down.
+        package var kernelDrops = 0
+        package var truncatedFrames = 0
+        package var rejectedFrames = 0
+        package var lostFrames = 0
 
         package init() {}
+
+        /// Adds what a device counted.
+        mutating func add(_ device: DeviceStatistics) {
+            kernelDrops += Int(clamping: device.kernelDrops)
+            truncatedFrames += Int(clamping: device.framesTruncated)
+            rejectedFrames += Int(clamping: device.framesRejected)
+            lostFrames += Int(clamping: device.framesLost)
+        }
+    }
+
+    /// The driver's own counters with those of the devices that there are and were.
+    package var allCounters: Counters {
+        var result = counters
+        for interface in interfaces.all {
+            if let device = interface.device { result.add(device.statistics) }
+        }
+        return result
     }
 
     /// The stack. Commands to it are followed by `transmit`.
@@ -164,7 +190,8 @@ package final class StackDriver {
         } catch {
             switch error {
             case .noSourceAddress: throw .noAddress(chosen)
-            case .noFreePort, .tooManyConnections: throw .noFreePorts
+            case .noFreePort, .tooManyConnections:
+                throw .tooManyConnections(limit: Self.mostConnections)
             case .portInUse(let port): throw .portInUse(port)
             }
         }

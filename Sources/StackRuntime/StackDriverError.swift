@@ -15,6 +15,8 @@ package enum StackDriverError: Error, Hashable, Sendable {
     case portInUse(UInt16)
     /// Every block of ephemeral ports is in use.
     case noFreePorts
+    /// The stack has no port left for another connection of its own.
+    case tooManyConnections(limit: Int)
     /// The kernel knows no way to this destination.
     case noRoute(IPAddress)
     /// No interface that is up has this address.
@@ -34,6 +36,8 @@ extension StackDriverError: CustomStringConvertible {
         case .noInterfaces: "there is no Ethernet interface in this network namespace"
         case .portInUse(let port): "port \(port) is in use"
         case .noFreePorts: "no block of ephemeral ports is free"
+        case .tooManyConnections(let limit):
+            "no port is left for another connection: at most \(limit) can be open at once"
         case .noRoute(let address): "no route to \(address)"
         case .noAddress(let address): "no interface that is up has the address \(address)"
         case .silencer(let failure): failure.description

@@ -41,6 +41,9 @@ package final class StackWorkloadRunner {
 
     private static let stopToken: UInt64 = 1
 
+    /// When the last connection ended; what comes behind it is the wait for the peer's questions.
+    package private(set) var lastEnd: Instant?
+
     /// How long connections may take to end after a stop before they are aborted.
     package var patience = Duration.seconds(10)
     /// How often `connection-statistics` is reported; `nil` for never.
@@ -291,6 +294,7 @@ extension StackWorkloadRunner {
         connections.remove(connection)
         busy.removeAll { $0 === connection }
         let endpoint = connection.endpoint
+        lastEnd = now
         outcomes.append(
             StackWorkloadOutcome(
                 role: endpoint.role, summary: endpoint.summary, workload: endpoint.workload,
@@ -410,6 +414,6 @@ extension StackWorkloadRunner {
     private func reportCounters(_ now: Instant) {
         report(
             isServer ? "server" : "client", "stack-counters", now,
-            stack.counters.fields + driver.counters.fields + [.init("mib", stack.mib.object)])
+            stack.counters.fields + driver.allCounters.fields + [.init("mib", stack.mib.object)])
     }
 }

@@ -27,11 +27,21 @@ package struct PlannedMiddlebox: Hashable, Sendable {
         try self.init(FieldReader(Node(pairs), file: "", prefix: ""))
     }
 
-    init(_ fields: consuming FieldReader) throws(TopologyError) {
+    /// - Parameter mtu: Of the path; `nil` where it was checked before.
+    init(_ fields: consuming FieldReader, mtu: Int? = nil) throws(TopologyError) {
         var fields = fields
-        construction = try MiddleboxReader.read(&fields)
+        construction = try MiddleboxReader.read(&fields, mtu: mtu)
         try fields.finish()
-        settings = fields.settings.map { Setting($0.key, $0.value) }
+        var settings = fields.settings.map { Setting($0.key, $0.value) }
+        // Whoever reads the settings in another process does not know the path.
+        let isCoalescer = settings.contains(Setting("box", "coalesce"))
+        if let mtu, isCoalescer, !settings.contains(where: { $0.key == "limit" }) {
+            let limit = MiddleboxReader.usualLimit(mtu: mtu)
+            if limit != MiddleboxReader.usualLimit() {
+                settings.append(Setting("limit", String(limit)))
+            }
+        }
+        self.settings = settings
     }
 
     /// `box options, segments syn, direction up`
@@ -78,8 +88,11 @@ enum MiddleboxReader {
         case firstCopy = "first-copy"
     }
 
+    /// Octets that packets are merged to where nothing is said.
+    static func usualLimit(mtu: Int = 1_500) -> Int { min(1_500, mtu) }
+
     static func read(
-        _ fields: inout FieldReader
+        _ fields: inout FieldReader, mtu: Int?
     ) throws(TopologyError) -> PlannedMiddlebox.Construction {
         guard let kind = try fields.choice("box", Kind.self) else {
             throw fields.error("box", "is missing")
@@ -94,7 +107,7 @@ enum MiddleboxReader {
             let fixesSACK = try fields.flag("sack") ?? true
             return { SequenceRewriter(fixesSACK: fixesSACK, generator: $0) }
         case .window, .mss, .timestamps, .handshakeText: return try rewriter(kind, &fields)
-        case .split, .coalesce: return try resegmenter(kind, &fields)
+        case .split, .coalesce: return try resegmenter(kind, &fields, mtu: mtu)
         case .holes:
             let policy = try fields.choice("acks", HoleBlocker.ACKPolicy.self) ?? .pass
             return { _ in HoleBlocker(unseenACKs: policy) }
@@ -237,7 +250,7 @@ enum MiddleboxReader {
     }
 
     private static func resegmenter(
-        _ kind: Kind, _ fields: inout FieldReader
+        _ kind: Kind, _ fields: inout FieldReader, mtu: Int?
     ) throws(TopologyError) -> PlannedMiddlebox.Construction {
         if kind == .split {
             guard let size = try fields.integer("size", in: 1...65_535) else {
@@ -249,7 +262,9 @@ enum MiddleboxReader {
         }
         let holdTime =
             try fields.time("hold", in: .microseconds(1)...Duration.seconds(10)) ?? .milliseconds(1)
-        let limit = try fields.integer("limit", in: 100...9_000) ?? 1_500
+        // What is longer than the path's MTU would not leave.
+        let limit =
+            try fields.integer("limit", in: 100...(mtu ?? 9_000)) ?? usualLimit(mtu: mtu ?? 1_500)
         let onlyEqual = try fields.flag("only-equal-options") ?? false
         let selection = try selection(&fields)
         return {

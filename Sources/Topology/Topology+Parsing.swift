@@ -119,7 +119,7 @@ extension Path {
         let profiles = try LinkProfileReader.read(&fields, mtu: mtu)
         var middleboxes: [PlannedMiddlebox] = []
         for entry in try fields.list("middleboxes") ?? [] {
-            middleboxes.append(try PlannedMiddlebox(entry))
+            middleboxes.append(try PlannedMiddlebox(entry, mtu: mtu))
         }
         try fields.finish()
         self.init(

@@ -57,7 +57,8 @@ import Testing
         let (_, old, new) = Self.boxes[index]
         for mode in ["break-before-make", "make-before-break"] {
             let (outcome, result) = try handover(
-                old, new, "--backend", "simulation", "--runs", "2", "--mode", mode)
+                old, new, "--backend", "simulation", "--runs", "1", "--mode", mode, "--workload",
+                "stream")
             #expect(outcome.exit == .code(0), "\(outcome.error) \(outcome.output)")
             let resume = result["summary"]?["resume_ms"]?["median"]
             #expect(resume != nil && resume != .null)
@@ -67,14 +68,15 @@ import Testing
     @Test(.enabled(if: Tool.mayBuildNetworks, "needs root, or user namespaces, and nft"))
     func inNamespaces() throws {
         let (outcome, _) = try handover(
-            "box: nat", "box: sequence", "--backend", "netns", "--runs", "1")
+            "box: nat", "box: sequence", "--backend", "netns", "--runs", "1", "--duration", "3s")
         #expect(outcome.exit == .code(0), "\(outcome.error) \(outcome.output)")
     }
 
     /// A path without MPTCP behind a NAT: what is left is TCP, and the two sides still are one flow.
     @Test func fallbackBehindATranslator() throws {
         let box = "box: options\n        segments: [syn]\n      - box: nat"
-        let (outcome, _) = try handover(box, "", "--backend", "simulation", "--null", "--runs", "1")
+        let (outcome, _) = try handover(
+            box, "", "--backend", "simulation", "--null", "--runs", "1", "--workload", "stream")
         #expect(outcome.exit == .code(0), "\(outcome.error) \(outcome.output)")
     }
 }

@@ -79,3 +79,21 @@ struct MiddleboxParsingTests {
         #expect(error?.message.contains("a list") == true)
     }
 }
+
+extension MiddleboxParsingTests {
+    @Test("merged packets fit the path")
+    func coalescerLimit() throws {
+        func parse(_ mtu: Int, _ box: String) throws -> PlannedMiddlebox? {
+            try TestbedText(
+                link: "mtu: \(mtu)\nrate: 1 Mbit/s\nrtt: 1 ms\nmiddleboxes:\n  - { \(box) }\n"
+            ).parse().paths[0].middleboxes.first
+        }
+        #expect(throws: TopologyError.self) { try parse(1_500, "box: coalesce, limit: 1501") }
+        #expect(try parse(9_000, "box: coalesce, limit: 9000") != nil)
+        // Another process reads the settings and does not know the path.
+        let small = try #require(try parse(600, "box: coalesce"))
+        #expect(small.settings.contains(.init("limit", "600")))
+        let usual = try #require(try parse(1_500, "box: coalesce"))
+        #expect(!usual.settings.contains { $0.key == "limit" })
+    }
+}

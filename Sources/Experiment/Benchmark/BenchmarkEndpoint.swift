@@ -84,7 +84,10 @@ package struct BenchmarkEndpoint {
         try runner.connectInSeries(series)
         guard order.kind == .memory else {
             let outcomes = try runner.run(timeout: patience)
-            return reportClient(outcomes.map(\.summary), Usage(), since: before)
+            var end = Usage()
+            // Behind it our stack only waits for what a peer may still ask.
+            if let last = runner.lastEnd { end.time = last }
+            return reportClient(outcomes.map(\.summary), shape(outcomes), end, since: before)
         }
         let idle = order.count
         _ = try runner.run(timeout: patience) { $0.establishedCount >= idle }
@@ -97,7 +100,14 @@ package struct BenchmarkEndpoint {
         let start = Usage(packets: driver.packetCount)
         let outcomes = try runner.run(timeout: patience) { $0.openCount <= idle }
         reportClient(
-            outcomes.map(\.summary), Usage(packets: driver.packetCount), since: start)
+            outcomes.map(\.summary), shape(outcomes), Usage(packets: driver.packetCount),
+            since: start)
+    }
+
+    private func shape(_ outcomes: [StackWorkloadOutcome]) -> Shape {
+        Shape(
+            isMPTCP: outcomes.allSatisfy(\.isMPTCP),
+            subflows: outcomes.map { 1 + ($0.information?.counters.joinsOpened ?? 0) }.max())
     }
 
     // MARK: The kernel's stack
@@ -119,13 +129,18 @@ package struct BenchmarkEndpoint {
         try runner.connectInSeries(series, options: options)
         guard order.kind == .memory else {
             let outcomes = try runner.run(timeout: patience)
-            return reportClient(outcomes.map(\.summary), Usage(), since: before)
+            let shape = Shape(
+                isMPTCP: outcomes.allSatisfy(\.isMPTCP),
+                subflows: outcomes.compactMap(\.information).map {
+                    max($0.totalSubflows, $0.extraSubflows + 1)
+                }.max())
+            return reportClient(outcomes.map(\.summary), shape, Usage(), since: before)
         }
         let idle = order.count
         _ = try runner.run(timeout: patience) { $0.establishedCount >= idle }
         reportIdle(runner.establishedCount, since: before)
         // What its packets cost is spread over the kernel: nothing to measure in this process.
-        reportClient([], Usage(), since: before)
+        reportClient([], Shape(isMPTCP: true, subflows: nil), Usage(), since: before)
     }
 
     // MARK: Results
@@ -136,6 +151,13 @@ package struct BenchmarkEndpoint {
         var processorTime = ProcessResources.processorTime()
         var residentBytes = ProcessResources.residentBytes() ?? 0
         var packets = 0
+    }
+
+    /// What the connections were, so that nobody takes TCP for MPTCP.
+    private struct Shape {
+        var isMPTCP: Bool
+        /// Of the connection that had most, those included that came and went.
+        var subflows: Int?
     }
 
     private func reportIdle(_ count: Int, since before: Usage) {
@@ -166,7 +188,7 @@ package struct BenchmarkEndpoint {
     }
 
     private func reportClient(
-        _ summaries: [WorkloadSummary], _ end: Usage, since start: Usage
+        _ summaries: [WorkloadSummary], _ shape: Shape, _ end: Usage, since start: Usage
     ) {
         let latencies = summaries.flatMap { $0.latencies.map(\.latency.milliseconds) }.sorted()
         let failure = summaries.lazy.compactMap(\.failure).first
@@ -175,6 +197,8 @@ package struct BenchmarkEndpoint {
             [
                 .init("connections", .integer(Int64(summaries.count { $0.isComplete }))),
                 .init("failure", failure.map { .string($0.description) } ?? .null),
+                .init("is_mptcp", .bool(shape.isMPTCP)),
+                .init("subflows", shape.subflows.map { .integer(Int64($0)) } ?? .null),
                 .init("seconds", JSONValue(rounding: (end.time - start.time).milliseconds / 1_000)),
                 .init(
                     "cpu_seconds",

@@ -81,7 +81,8 @@ package final class BenchmarkRunner {
         } catch let error as ExperimentError {
             throw error
         } catch let failure as Failure {
-            throw .environment(failure.reason)
+            result.failure = failure.reason
+            return result
         } catch {
             throw .environment("\(error)")
         }
@@ -92,13 +93,20 @@ package final class BenchmarkRunner {
         _ line: BenchmarkLine, _ body: (EndpointKind) throws -> Double
     ) throws {
         var line = line
+        // What was measured before a round failed is kept.
+        defer { if !line.swift.isEmpty { result.lines.append(line) } }
         for round in 1...plan.rounds {
             for stack in EndpointKind.allCases {
                 progress("\(line.name): round \(round)/\(plan.rounds), \(stack.rawValue)")
-                line.add(try body(stack), stack)
+                do {
+                    line.add(try body(stack), stack)
+                } catch let failure as Failure {
+                    throw Failure(
+                        reason: "\(line.name), round \(round), \(stack.rawValue): "
+                            + failure.reason)
+                }
             }
         }
-        result.lines.append(line)
     }
 }
 
@@ -143,6 +151,11 @@ extension BenchmarkRunner {
         _ order: BenchmarkOrder, _ network: any BenchmarkNetwork
     ) throws -> Double {
         let end = try play(order, network)
+        let wanted = order.policy == .full ? 2 : 1
+        guard let subflows = end.client["subflows"]?.asInteger, subflows == wanted else {
+            let number = end.client["subflows"]?.compact ?? "null"
+            throw Failure(reason: "the connection had \(number) subflows, should have \(wanted)")
+        }
         guard let bytes = end.server["bytes"]?.asDouble,
             let seconds = end.server["seconds"]?.asDouble, seconds > 0
         else { throw Failure(reason: "the server measured nothing") }
@@ -272,6 +285,9 @@ extension BenchmarkRunner {
         }
         end.client = try event(BenchmarkEndpoint.result, of: client, until: limit)
         if let failure = end.client["failure"]?.asString { throw Failure(reason: failure) }
+        guard end.client["is_mptcp"]?.asBool == true else {
+            throw Failure(reason: "a connection was not MPTCP")
+        }
         // Idle connections would take their time to end.
         if order.kind == .memory { return end }
         server.command(.stop)

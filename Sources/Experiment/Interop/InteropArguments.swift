@@ -10,7 +10,8 @@ struct InteropArguments {
 
     /// A download in whose middle there is time to do something, losses and a lost SYN included.
     private var halfCloseSize: Int {
-        cell.subflows.rawValue * (cell.loss == .none ? 5_000_000 : 10_000_000)
+        let many = cell.subflows.rawValue
+        return cell.loss == .none ? many * 5_000_000 : max(12_000_000, many * 6_000_000)
     }
     private static let recordSize = 4_000
     private static let recordInterval = "5ms"

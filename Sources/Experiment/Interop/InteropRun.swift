@@ -199,7 +199,7 @@ final class InteropRun {
         try network.setLoss(.none)
     }
 
-    private static let lossyPeriod = Duration.milliseconds(500)
+    private static let lossyPeriod = Duration.milliseconds(300)
 
     // MARK: What is said on the way
 

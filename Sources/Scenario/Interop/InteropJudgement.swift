@@ -174,7 +174,9 @@ package struct InteropJudgement {
             let name = counter.name
             if Self.isFault(name) { complaints.append("\(name) is \(value)") }
             let isReset = name == "MPRstTx" || name == "MPRstRx"
-            if isReset, !isAbort { complaints.append("\(name) is \(value)") }
+            if isReset, !isAbort, value > knownResets(name) {
+                complaints.append("\(name) is \(value)")
+            }
             let isFastClose = name.hasPrefix("MPFastclose")
             if isFastClose, !isAbort { complaints.append("\(name) is \(value)") }
             let isRepetition = name == "MPTCPRetrans" || name == "DuplicateData"
@@ -190,11 +192,22 @@ package struct InteropJudgement {
         }
     }
 
-    /// A download as fast as it goes fills the queues of the paths until we take one for dead: what
-    /// we say that we reinjected may reach the kernel twice.
+    /// A download as fast as it goes fills the queues of the paths until a sender takes one for dead:
+    /// what we say that we reinjected may reach the kernel twice, and the kernel does the same.
     private func knownRepetitions(_ counter: String) -> Int64 {
-        guard kernelIsClient, cell.end == .halfClose, counter == "DuplicateData" else { return 0 }
-        return Int64(ourEvents.count { $0.name == "reinjection" })
+        guard cell.end == .halfClose else { return 0 }
+        return switch (counter, kernelIsClient) {
+        case ("DuplicateData", true): Int64(ourEvents.count { $0.name == "reinjection" })
+        case ("MPTCPRetrans", false): .max
+        default: 0
+        }
+    }
+
+    /// The kernel that gives up an address resets the subflow on which data wait to be read
+    /// (kernel-peer.md, 9.3).
+    private func knownResets(_ counter: String) -> Int64 {
+        kernelIsClient && cell.end == .halfClose && cell.signal == .kernelRemoves
+            && counter == "MPRstTx" ? 1 : 0
     }
 
     /// Whether a counter counts faults, whatever the conversation is about.

@@ -196,9 +196,11 @@ final class RelayDirection {
         result.delivered = delivered
         result.queueDrops = model.statistics.queueDrops
         result.losses = model.statistics.losses
-        result.downDrops = model.statistics.downDrops
-        let device = source.statistics
-        result.refused = refused + Int(device.framesTruncated + device.kernelDrops)
+        // What was on its way out when a link went down is lost as on a cable.
+        let (device, out) = (source.statistics, target.statistics)
+        result.downDrops = model.statistics.downDrops + Int(out.framesLost)
+        result.refused =
+            refused + Int(device.framesTruncated + device.kernelDrops + out.framesRejected)
         result.meanLateness = .nanoseconds(delivered > 0 ? lateness / Int64(delivered) : 0)
         result.maximumLateness = .nanoseconds(maximumLateness)
         return result

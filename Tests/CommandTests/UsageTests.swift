@@ -1,0 +1,32 @@
+import LinuxSystem
+import Testing
+
+/// Options that would be ignored are errors, and say what to do.
+@Suite struct UsageTests {
+    @Test(arguments: [
+        ("handover --client kernel --scheduler redundant", "--scheduler: the kernel has its own"),
+        ("handover --server kernel --kernel-pm endpoint-delete", "--kernel-pm: it is the client's"),
+        ("handover --link-emulation model", "--link-emulation: 'model' is what a simulation has"),
+        ("handover --duration 2000h", "--duration"),
+        ("connect 10.0.0.1 --stack kernel --policy full", "--policy is for --stack swift"),
+        ("connect 10.0.0.1 --stack kernel --scheduler blest", "--scheduler is for --stack swift"),
+        ("serve --stack kernel --scheduler blest", "--scheduler is for --stack swift"),
+        ("connect 10.0.0.1 --connections 512", "--connections is at most 511"),
+    ])
+    func contradictionsAreErrors(_ line: String, _ message: String) throws {
+        let words = line.split(separator: " ").map(String.init)
+        let outcome = try ChildProcess.run(Tool.path, words)
+        #expect(outcome.exit == .code(2), "\(line): \(outcome.error)")
+        #expect(outcome.error.contains(message), "\(line): \(outcome.error)")
+    }
+
+    /// The seed is there to be given again, and what is not judged is not passed over.
+    @Test func soaksSayTheirSeedAndWhatTheyCannotJudge() throws {
+        let outcome = try ChildProcess.run(
+            Tool.path,
+            ["soak", "multimob", "--backend", "simulation", "--quiet", "--duration", "5s"]
+                + ["--flap", "1s", "--seed", "77"])
+        #expect(outcome.output.contains("seed        77"))
+        #expect(outcome.output.contains("memory not judged"))
+    }
+}
