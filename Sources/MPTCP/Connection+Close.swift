@@ -263,13 +263,19 @@ extension Connection {
         // interface and is about to join again for our last DATA_ACK.
         let wait = hasEverything && wasClosedByPeer ? min(.seconds(15), graceTime) : graceTime
         let progress = data.sent.start + data.received.end
-        let isStuck =
+        let isFruitless =
             progress == progressAtLoss && (data.sent.count > 0 || data.isFinishing)
-            && now - lastConfirmation < graceTime
+        fruitlessSubflows = isFruitless ? fruitlessSubflows + 1 : 0
+        let isStuck =
+            isFruitless
+            && (now - lastConfirmation < graceTime || fruitlessSubflows > Self.fruitlessLimit)
         if !isStuck { graceLimit = now + wait }
         progressAtLoss = progress
         return graceLimit
     }
+
+    /// Subflows in a row that came, brought nothing and were lost, however long each took.
+    private static var fruitlessLimit: Int { 5 }
 
     /// How the connection ends now that no subflow is left, `nil` when it is worth waiting.
     private var endWithoutSubflow: CloseReason? {

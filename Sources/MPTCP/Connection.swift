@@ -81,6 +81,7 @@ public struct Connection: Sendable {
     var graceLimit = Instant.distantFuture
     /// Octets that had been acknowledged and received when the last subflow was lost.
     var progressAtLoss = -1
+    var fruitlessSubflows = 0
     /// When a subflow was last fully established.
     var lastConfirmation = Instant(nanoseconds: .min / 2)
     /// When a segment came, or the application wrote or read, for the last time.

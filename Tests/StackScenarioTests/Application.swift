@@ -14,6 +14,8 @@ struct Application {
     var firstWrong: Int?
     var isAtEnd = false
     var isPaused = false
+    /// What arrived before is thrown away.
+    var hasAborted = false
     var finishes = true
     var closed: CloseReason?
     var lastProgress = Instant.zero

@@ -81,10 +81,10 @@ import Testing
             ]
             for (own, other, reason, name) in ends where reason == .finished {
                 // What an application did not fetch before the end is its own affair.
-                if own.received != other.total, !own.isPaused {
+                if own.received != other.total, !own.isPaused, !own.hasAborted {
                     problems.append("\(name) finished too early")
                 }
-                if other.received != own.total, !other.isPaused {
+                if other.received != own.total, !other.isPaused, !other.hasAborted {
                     problems.append("\(name) finished, but its peer lacks bytes")
                 }
             }
@@ -291,6 +291,11 @@ import Testing
             case 10:
                 let handle = flag ? network.clientApp.handle : network.serverApp.handle
                 guard let handle else { return }
+                if flag {
+                    network.clientApp.hasAborted = true
+                } else {
+                    network.serverApp.hasAborted = true
+                }
                 network.simulation.perform(host) { $0.abort(handle, now: now) }
             case 11, 12: network.serverApp.isPaused = flag
             case 13, 14: network.clientApp.isPaused = flag
