@@ -17,6 +17,9 @@ public struct ByteRing: Sendable {
     @inline(__always)
     public var count: Int { end - start }
 
+    /// Bytes for which there is memory.
+    public var capacity: Int { storage.count }
+
     /// Adds bytes at the end.
     public mutating func append(_ bytes: UnsafeRawBufferPointer) {
         reserve(end + bytes.count)
