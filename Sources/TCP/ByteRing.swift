@@ -37,12 +37,6 @@ public struct ByteRing: Sendable {
         if start == end { storage = [] }
     }
 
-    /// Forgets everything and starts again at `offset`.
-    public mutating func restart(at offset: Int) {
-        start = offset
-        end = offset
-    }
-
     /// Makes room so that offsets up to `newEnd` lie in the ring together with `start`.
     mutating func reserve(_ newEnd: Int) {
         let needed = newEnd - start

@@ -141,7 +141,4 @@ public struct ReassemblyBuffer: Sendable {
 
     /// The sum of an in-order range, for DSS checksums.
     public func checksum(of range: Range<Int>) -> InternetChecksum { ring.checksum(of: range) }
-
-    /// Forgets everything that waits behind a gap.
-    public mutating func discardOutOfOrder() { outOfOrder = [] }
 }
