@@ -48,6 +48,8 @@ public struct CongestionController: Sendable {
     private var algorithm: Algorithm
     private var hyStart = HyStart()
     private var saved: Saved?
+    /// Whether the window shrinks to the threshold, and is what the path can take just now.
+    private var isReducing = false
 
     /// A controller at the initial window of RFC 6928.
     public init(kind: CongestionControlKind, maximumSegmentSize: Int, now: Instant) {
@@ -137,6 +139,7 @@ public struct CongestionController: Sendable {
         save()
         reduce(inFlight: inFlight)
         window = slowStartThreshold
+        isReducing = true
     }
 
     /// While the window shrinks the caller says how far the path may be filled (RFC 9937).
@@ -146,6 +149,7 @@ public struct CongestionController: Sendable {
 
     /// The window has shrunk to the threshold.
     public mutating func exitRecovery(now: Instant) {
+        isReducing = false
         guard slowStartThreshold != .max else { return }
         window = max(slowStartThreshold, maximumSegmentSize)
     }
@@ -165,10 +169,12 @@ public struct CongestionController: Sendable {
             algorithm = .cubic(cubic)
         }
         window = remaining + maximumSegmentSize
+        isReducing = false
     }
 
     /// The last reduction was spurious: back to what was.
     public mutating func undo() {
+        isReducing = false
         guard let saved else { return }
         window = max(window, saved.window)
         slowStartThreshold = saved.threshold
@@ -205,8 +211,9 @@ public struct CongestionController: Sendable {
     /// nothing.
     public func sample(roundTrip: Duration) -> PathSample? {
         guard case .coupled(let coupled) = algorithm else { return nil }
+        // RFC 6356, 3: in fast recovery the window is the threshold's.
         return PathSample(
-            window: window, roundTrip: roundTrip,
+            window: isReducing ? slowStartThreshold : window, roundTrip: roundTrip,
             acknowledgedBetweenLosses: coupled.acknowledgedBetweenLosses)
     }
 

@@ -107,7 +107,7 @@ struct CoupledAvoidance: Sendable {
 
     var acknowledgedBetweenLosses: Int { max(betweenLosses, sinceLoss) }
 
-    /// Octets were acknowledged, in whatever phase.
+    /// Octets were acknowledged outside of fast recovery, in slow start or behind it.
     mutating func note(acknowledged bytes: Int) { sinceLoss += bytes }
 
     /// A congestion event; returns the window that is left.

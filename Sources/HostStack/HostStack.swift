@@ -7,7 +7,7 @@ public import WireFormat
 /// The TCP and MPTCP of one host: demultiplexing, listeners, ports, and the slab in which
 /// connections live. No I/O, no clock; confined to one driver.
 ///
-/// - Queries: `readableBytes`, `writableBytes`, `isAtEnd`, `information`, `counters`.
+/// - Queries: `isAtEnd`, `information`, `counters`, `mib`, `queuedBytes`.
 /// - Inputs: `receive(_:verification:on:now:)`, `handleDeadline(now:)`, `setInterface`.
 /// - Commands: `listen`, `connect`, `write`, `read`, `finishWriting`, `close`, `abort`,
 ///   `giveUpAddress`.
@@ -25,16 +25,6 @@ public final class HostStack {
     }
 
     // MARK: Queries
-
-    /// Octets that can be read.
-    public func readableBytes(_ handle: ConnectionHandle) -> Int {
-        state.index(handle).flatMap { state.slots[$0].connection?.readableCount } ?? 0
-    }
-
-    /// Octets that can be written.
-    public func writableBytes(_ handle: ConnectionHandle) -> Int {
-        state.index(handle).flatMap { state.slots[$0].connection?.writableCount } ?? 0
-    }
 
     /// Whether the peer finished and everything was read.
     public func isAtEnd(_ handle: ConnectionHandle) -> Bool {
@@ -56,7 +46,7 @@ public final class HostStack {
         }
     }
 
-    /// Octets that all connections keep.
+    /// Octets of memory that all connections keep for data.
     public var queuedBytes: Int { state.queuedBytes }
 
     // MARK: Commands

@@ -106,7 +106,7 @@ extension StackState {
             reset(view, on: interface, MPTCPReset(.lackOfResources, isTransient: true))
             return
         }
-        let secrets = secrets(for: tuple, now: now)
+        let secrets = secrets.subflow(tuple, now: now)
         let refusal =
             update(slot: slot, now: now) {
                 $0.acceptJoin(
@@ -128,12 +128,13 @@ extension StackState {
         }
         let scheme = HandshakeScheme.offered(
             by: view.header.options, policy: configuration.connection.versions)
+        var drawn = secrets.draw()
         let connection = Connection.accept(
             tuple, syn: view.header, on: interface, configuration: configuration.connection,
-            identity: identity(scheme),
+            identity: identity(scheme, &drawn),
             fastOpen: fastOpenAnswer(view.header, payload, scheme, from: tuple.remote.address),
-            secrets: secrets(for: tuple, now: now), interfaces: interfaces,
-            generator: generator.split(), now: now)
+            secrets: secrets.subflow(tuple, now: now), interfaces: interfaces,
+            generator: drawn.connection, now: now)
         let slot = insert(connection)
         handshakes.append(handle(slot))
         collectEvents(slot)
@@ -150,7 +151,7 @@ extension StackState {
         else {
             return answer
         }
-        let cookie = FastOpenOffer.cookie(for: client, secret: cookieSecret)
+        let cookie = FastOpenOffer.cookie(for: client, secret: secrets.cookies)
         if offered != cookie {
             answer.cookie = cookie
         } else if halfOpen < configuration.maximumHalfOpen / 4 {
@@ -204,28 +205,29 @@ extension StackState {
         guard slots.count - freeSlots.count < configuration.maximumConnections else {
             throw .tooManyConnections
         }
-        let tuple = FourTuple(
-            local: Endpoint(address, try freePort(address, remote)), remote: remote)
+        var drawn = secrets.draw()
+        let port = try freePort(address, remote, from: drawn.port)
+        let tuple = FourTuple(local: Endpoint(address, port), remote: remote)
         let scheme = peers.scheme(
             for: remote.address, policy: configuration.connection.versions, now: now)
         if scheme == nil { mib.count(.capableSYNDisabled) }
         let connection = Connection.open(
             tuple, on: interface, configuration: configuration.connection,
-            identity: identity(scheme),
+            identity: identity(scheme, &drawn),
             fastOpen: fastOpenOffer(scheme, to: remote.address, now: now),
-            secrets: secrets(for: tuple, now: now), interfaces: interfaces,
-            generator: generator.split(), now: now)
+            secrets: secrets.subflow(tuple, now: now), interfaces: interfaces,
+            generator: drawn.connection, now: now)
         let slot = insert(connection)
         collectEvents(slot)
         markReady(slot)
         return handle(slot)
     }
 
-    private mutating func freePort(
-        _ address: IPAddress, _ remote: Endpoint
+    private func freePort(
+        _ address: IPAddress, _ remote: Endpoint, from number: UInt64
     ) throws(StackError) -> UInt16 {
         let ports = configuration.ephemeralPorts
-        let start = Int(generator.next() % UInt64(ports.count))
+        let start = Int(number % UInt64(ports.count))
         for step in 0..<ports.count {
             let port = ports.lowerBound + UInt16((start + step) % ports.count)
             let tuple = FourTuple(local: Endpoint(address, port), remote: remote)

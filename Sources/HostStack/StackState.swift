@@ -33,7 +33,7 @@ struct StackState {
     }
 
     let configuration: StackConfiguration
-    var generator: SeededGenerator
+    var secrets: HostSecrets
     var interfaces: [StackInterface] = []
     var slots: [Slot] = []
     var freeSlots: [Int] = []
@@ -56,16 +56,11 @@ struct StackState {
     var mib = MIBCounters()
     /// Octets that all connections keep.
     private(set) var queuedBytes = 0
-    private let sequenceSecret: UInt64
-    let cookieSecret: UInt64
 
     init(configuration: StackConfiguration, seed: UInt64) {
         self.configuration = configuration
-        generator = SeededGenerator(seed: seed)
+        secrets = HostSecrets(seed: seed)
         peers = PeerMemory(blackholeTimeout: configuration.blackholeTimeout)
-        sequenceSecret = generator.next()
-        var cookies = SeededGenerator(seed: sequenceSecret)
-        cookieSecret = cookies.next()
     }
 
     func index(_ handle: ConnectionHandle) -> Int? {
@@ -319,19 +314,13 @@ struct StackState {
 
     // MARK: Secrets
 
-    /// RFC 6528: a clock plus a keyed function of the tuple. A stack's seed is drawn from the
-    /// kernel's generator on a real network.
-    mutating func secrets(for tuple: FourTuple, now: Instant) -> SubflowSecrets {
-        SubflowSecrets(
-            initialSequence: SequenceNumber(UInt32(truncatingIfNeeded: generator.next())),
-            timestampOffset: UInt32(truncatingIfNeeded: generator.next() ^ sequenceSecret))
-    }
-
     /// The version and the key of a new connection; `nil` makes it plain TCP.
-    mutating func identity(_ scheme: HandshakeScheme?) -> ConnectionIdentity? {
+    mutating func identity(
+        _ scheme: HandshakeScheme?, _ drawn: inout HostSecrets.Drawn
+    ) -> ConnectionIdentity? {
         guard configuration.connection.isMultipath, let scheme else { return nil }
         let tokens = tokens
-        let identity = ConnectionIdentity.draw(scheme, from: &generator) { tokens[$0] != nil }
+        let identity = ConnectionIdentity.draw(scheme, from: &drawn.keys) { tokens[$0] != nil }
         if identity == nil { mib.count(.noFreeToken) }
         return identity
     }

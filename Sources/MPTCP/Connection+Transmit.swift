@@ -242,6 +242,10 @@ extension Connection {
             if case .addAddress = signal {
                 // kernel-peer, 2.2: ADD_ADDR stands alone.
                 segment.header.options.mptcp = [signal]
+                // With an IPv6 address and a port it has no room beside timestamps. RFC 7323, 3.2
+                // wants them on every segment; like Linux, which leaves them out here and takes
+                // segments without them, this side does.
+                if !segment.header.options.fits { segment.header.options.timestamps = nil }
                 return
             }
             segment.header.options.mptcp = [signal]

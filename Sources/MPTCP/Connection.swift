@@ -187,12 +187,13 @@ public struct Connection: Sendable {
     /// Whether the peer finished and everything was read.
     public var isAtEnd: Bool { data.isPeerFinished && data.readableCount == 0 }
 
-    /// Octets that the connection keeps: to be sent, to be acknowledged, to be read, out of order.
+    /// Octets of memory that the connection keeps: for what is to be sent, to be acknowledged, to be
+    /// read, and out of order. One octet behind a gap takes the memory of the gap, too.
     public var queuedBytes: Int {
-        var count = data.sent.count + data.earlyReceived.count + data.received.queuedCount
+        var count = data.sent.count + data.earlyReceived.count + data.received.memoryCount
         for index in subflows.indices {
             count += subflows[index].tcp.outstandingBytes
-            count += subflows[index].tcp.receiveBuffer.queuedCount
+            count += subflows[index].tcp.receiveBuffer.memoryCount
         }
         return count
     }

@@ -90,6 +90,7 @@ package struct AddressTranslator: Middlebox {
     private mutating func bind(
         _ client: Endpoint, isRebound: Bool, now: Instant
     ) -> UInt16 {
+        if bindings.count >= Self.portCount { evictOldest() }
         while bindings[nextPort] != nil { nextPort = max(nextPort &+ 1, 1_024) }
         let port = nextPort
         nextPort = max(nextPort &+ 1, 1_024)
@@ -97,6 +98,21 @@ package struct AddressTranslator: Middlebox {
         bindings[port] = Binding(client: client, lastUsed: now, isRebound: isRebound)
         return port
     }
+
+    /// Every port is taken: the endpoint that was silent the longest loses its own. A tenth of them
+    /// goes at once, so that not every new endpoint looks through all.
+    private mutating func evictOldest() {
+        let oldest = bindings.sorted { ($0.value.lastUsed, $0.key) < ($1.value.lastUsed, $1.key) }
+        for (port, binding) in oldest.prefix(Self.portCount / 10) {
+            bindings[port] = nil
+            // The endpoint may have another port by now.
+            if ports[binding.client] == port { ports[binding.client] = nil }
+            forgotten += 1
+        }
+    }
+
+    /// Ports that the box chooses from: all but the well-known ones.
+    private static let portCount = 65_536 - 1_024
 
     private func isForgotten(_ binding: Binding, now: Instant) -> Bool {
         forgetting.idleTime.map { now - binding.lastUsed > $0 } ?? false

@@ -17,19 +17,19 @@ package struct TransitPacket: Sendable {
     /// The segment; a box changes it.
     package var segment: Segment
     /// The packet as it came, and the segment that was read from it.
-    private let origin: (octets: [UInt8], segment: Segment)?
+    private let origin: (octets: [UInt8], segment: Segment, isComplete: Bool)?
 
     /// Reads a packet; `nil` for what is no TCP, and what nobody may change therefore.
     /// - Parameter isChecksumReady: `false` for a checksum that the sender left to the device.
     package init?(_ octets: [UInt8], isChecksumReady: Bool = true) {
-        // A box does not verify: a wrong checksum is for the receiver to find. What it changes gets a
-        // right one, as from a device that computes checksums.
+        // What has a wrong checksum is no segment that a box could read: it passes as it came, for
+        // the receiver to find. What a box changes gets a right checksum.
         guard
             let segment = try? Segment(
                 parsing: octets, verification: isChecksumReady ? .checksum : .checksumNotReady)
         else { return nil }
         self.segment = segment
-        origin = isChecksumReady ? (octets, segment) : nil
+        origin = (octets, segment, isChecksumReady)
     }
 
     /// A packet that a box makes up.
@@ -41,8 +41,10 @@ package struct TransitPacket: Sendable {
     /// The packet as it goes on. Where nothing was changed it is the one that came.
     package var octets: [UInt8] {
         guard let origin else { return segment.encodedPacket() }
-        if origin.segment == segment { return origin.octets }
-        var result = segment.encodedPacket()
+        // What a box added may have no room beside what was there: then it has done nothing.
+        let fits = segment.header.options.fitsPacked
+        if origin.isComplete, !fits || origin.segment == segment { return origin.octets }
+        var result = (fits ? segment : origin.segment).encodedPacket()
         if !segment.source.isV6, !origin.segment.source.isV6 {
             Self.keepHeader(of: origin.octets, in: &result)
         } else if segment.source.isV6, origin.segment.source.isV6 {

@@ -1,6 +1,6 @@
 /// xoshiro256** seeded through SplitMix64: the project's only source of pseudo-randomness in pure
-/// code. Fast, reproducible from the seed, and not for secrets on a real network; there the driver
-/// seeds a stack from the kernel's generator.
+/// code. Fast, reproducible from the seed, and no source of secrets: a few numbers betray the next. A
+/// stack derives its secrets by a keyed function (`HostSecrets`).
 public struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: (UInt64, UInt64, UInt64, UInt64)
 

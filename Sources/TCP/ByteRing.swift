@@ -17,6 +17,9 @@ public struct ByteRing: Sendable {
     @inline(__always)
     public var count: Int { end - start }
 
+    /// Bytes for which there is memory.
+    public var capacity: Int { storage.count }
+
     /// Adds bytes at the end.
     public mutating func append(_ bytes: UnsafeRawBufferPointer) {
         reserve(end + bytes.count)
@@ -32,12 +35,6 @@ public struct ByteRing: Sendable {
     /// Gives the memory back if no byte is held: an idle connection keeps no buffer.
     public mutating func releaseIfEmpty() {
         if start == end { storage = [] }
-    }
-
-    /// Forgets everything and starts again at `offset`.
-    public mutating func restart(at offset: Int) {
-        start = offset
-        end = offset
     }
 
     /// Makes room so that offsets up to `newEnd` lie in the ring together with `start`.

@@ -23,7 +23,9 @@ struct RACKState: Sendable {
 
     /// Steps 2 and 3: a segment arrived.
     ///
-    /// - Parameter isFromOriginal: the ACK may be that of an earlier transmission.
+    /// - Parameters:
+    ///   - age: how long ago it was last sent.
+    ///   - isAmbiguous: the ACK may be that of an earlier transmission.
     mutating func noteDelivered(_ segment: SentSegment, age: Int64, isAmbiguous: Bool) {
         if let forwardEnd, segment.end.precedes(forwardEnd) {
             // It came behind something sent later, and only once.

@@ -33,9 +33,6 @@ public struct RTTEstimator: Sendable {
     /// The smoothed round-trip time as a duration.
     public var smoothedDuration: Duration? { smoothed.map { .nanoseconds($0) } }
 
-    /// How often the timeout was doubled since the last sample.
-    public var backoffCount: Int { backoff }
-
     /// RFC 8985, 6.2 step 1: a path may become longer for good. Linux's window.
     private static let minimumLifetime = Duration.seconds(300)
 

@@ -26,10 +26,17 @@ public struct ReassemblyBuffer: Sendable {
     public var readableCount: Int { ring.count }
 
     /// Bytes that wait behind a gap.
-    public var outOfOrderCount: Int { outOfOrder.reduce(0) { $0 + $1.count } }
+    public private(set) var outOfOrderCount = 0
 
     /// Bytes that the buffer holds, in order or not.
     public var queuedCount: Int { readableCount + outOfOrderCount }
+
+    /// Bytes of memory that they take, gaps and all.
+    public var memoryCount: Int { ring.capacity }
+
+    /// Ranges out of order that are kept. More than any honest path makes: a whole window of full
+    /// segments every other of which is lost has fewer.
+    public static let maximumRanges = 2_048
 
     /// What an insertion brought.
     public struct Insertion: Sendable {
@@ -41,7 +48,8 @@ public struct ReassemblyBuffer: Sendable {
         public var outOfOrderRange: Range<Int>?
     }
 
-    /// Stores `bytes`, whose first has the offset `offset`. The caller has checked the window.
+    /// Stores `bytes`, whose first has the offset `offset`. The caller has checked the window. What
+    /// would be one range too many is not taken; its sender will send it again.
     public mutating func insert(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Insertion {
         var insertion = Insertion()
         let from = max(offset, ring.end)
@@ -53,29 +61,49 @@ public struct ReassemblyBuffer: Sendable {
             insertion.advanced = to - from
             return insertion
         }
+        let first = firstRange(endingAt: from)
+        var last = first
+        while last < outOfOrder.count, outOfOrder[last].lowerBound <= to { last += 1 }
+        guard first < last || from == ring.end || outOfOrder.count < Self.maximumRanges
+        else { return insertion }
         ring.reserve(to)
         var position = from
-        for range in outOfOrder where range.upperBound > position && position < to {
+        var merged = from..<to
+        for range in outOfOrder[first..<last] {
             if position < range.lowerBound {
-                let stop = min(to, range.lowerBound)
-                store(bytes, offset, position..<stop)
-                insertion.newBytes += stop - position
+                store(bytes, offset, position..<range.lowerBound)
+                insertion.newBytes += range.lowerBound - position
             }
             position = max(position, range.upperBound)
+            merged =
+                min(merged.lowerBound, range.lowerBound)..<max(merged.upperBound, range.upperBound)
         }
         if position < to {
             store(bytes, offset, position..<to)
             insertion.newBytes += to - position
         }
-        let merged = merge(from..<to)
+        outOfOrderCount += insertion.newBytes
         if merged.lowerBound == ring.end {
             insertion.advanced = merged.count
             ring.extendEnd(to: merged.upperBound)
-            outOfOrder.removeFirst()
+            outOfOrder.removeSubrange(first..<last)
+            outOfOrderCount -= merged.count
         } else {
+            outOfOrder.replaceSubrange(first..<last, with: CollectionOfOne(merged))
             insertion.outOfOrderRange = merged
         }
         return insertion
+    }
+
+    /// Index of the first range that ends at or behind `offset`.
+    private func firstRange(endingAt offset: Int) -> Int {
+        var low = 0
+        var high = outOfOrder.count
+        while low < high {
+            let middle = (low + high) / 2
+            if outOfOrder[middle].upperBound < offset { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     private mutating func store(
@@ -85,28 +113,6 @@ public struct ReassemblyBuffer: Sendable {
             UnsafeRawBufferPointer(
                 rebasing: bytes[(range.lowerBound - offset)..<(range.upperBound - offset)]),
             at: range.lowerBound)
-    }
-
-    /// Adds a range to the list and returns the one it became part of.
-    private mutating func merge(_ range: Range<Int>) -> Range<Int> {
-        var merged = range
-        var first = outOfOrder.count
-        var last = outOfOrder.count
-        for (index, other) in outOfOrder.enumerated() {
-            if other.upperBound < merged.lowerBound { continue }
-            if other.lowerBound > merged.upperBound {
-                first = min(first, index)
-                last = index
-                break
-            }
-            first = min(first, index)
-            merged =
-                min(
-                    merged.lowerBound, other.lowerBound)..<max(
-                    merged.upperBound, other.upperBound)
-        }
-        outOfOrder.replaceSubrange(first..<max(first, last), with: CollectionOfOne(merged))
-        return merged
     }
 
     /// Reads up to `buffer.count` bytes in order.
@@ -135,7 +141,4 @@ public struct ReassemblyBuffer: Sendable {
 
     /// The sum of an in-order range, for DSS checksums.
     public func checksum(of range: Range<Int>) -> InternetChecksum { ring.checksum(of: range) }
-
-    /// Forgets everything that waits behind a gap.
-    public mutating func discardOutOfOrder() { outOfOrder = [] }
 }

@@ -14,6 +14,8 @@ struct RetransmissionQueue: Sendable {
     private(set) var rack = RACKState()
     /// Before this index no segment is lost.
     private var lostCursor = 0
+    private var sackedRuns = SackedRuns()
+    private var order = TransmissionOrder()
 
     var isEmpty: Bool { segments.isEmpty }
     var count: Int { segments.count }
@@ -45,6 +47,7 @@ struct RetransmissionQueue: Sendable {
     mutating func append(_ segment: SentSegment) {
         segments.append(segment)
         inFlight += segment.sequenceLength
+        order.insert(segment)
     }
 
     // MARK: Arrivals
@@ -53,6 +56,8 @@ struct RetransmissionQueue: Sendable {
     mutating func acknowledge(
         upTo una: SequenceNumber, now: Int64, outcome: inout Outcome
     ) {
+        order.removeFirst(upTo: una)
+        sackedRuns.removeAll(upTo: una)
         while let first = segments.first, first.sequence.precedes(una) {
             let covered = min(first.sequence.distance(to: una), first.sequenceLength)
             noteDelivered(first, now: now, &outcome)
@@ -76,9 +81,14 @@ struct RetransmissionQueue: Sendable {
     mutating func sack(
         _ left: SequenceNumber, _ right: SequenceNumber, now: Int64, outcome: inout Outcome
     ) {
-        var index = firstIndex(at: left)
+        let first = firstIndex(at: left)
+        var index = first
         while index < segments.count, segments[index].end.precedesOrEquals(right) {
             let segment = segments[index]
+            if segment.isSacked, let end = sackedRuns.end(at: segment.sequence) {
+                index = firstIndex(at: end)
+                continue
+            }
             if !segment.isSacked {
                 noteDelivered(segment, now: now, &outcome)
                 if segment.isInFlight { inFlight -= segment.sequenceLength }
@@ -92,6 +102,7 @@ struct RetransmissionQueue: Sendable {
             }
             index += 1
         }
+        if first < index { sackedRuns.insert(segments[first].sequence, segments[index - 1].end) }
     }
 
     /// Index of the first segment that starts at or behind `sequence`.
@@ -138,22 +149,40 @@ struct RetransmissionQueue: Sendable {
     mutating func detectLoss(now: Int64, reorderingWindow: Int64) -> Int64? {
         guard rack.hasEvidence else { return nil }
         var timeout: Int64?
-        for index in segments.indices {
-            let segment = segments[index]
-            guard segment.isInFlight else { continue }
-            guard rack.wasOvertaken(segment) else {
-                // First transmissions go out in order: behind the newest one nothing is older.
-                if !segment.wasRetransmitted, segment.lastSent > rack.sent { break }
-                continue
-            }
-            let remaining = segment.lastSent + rack.roundTrip + reorderingWindow - now
+        var waiting: [TransmissionOrder.Entry] = []
+        while let entry = order.first {
+            let index = firstIndex(endingAt: entry.end)
+            let isVoid =
+                index == segments.count || segments[index].end != entry.end
+                || segments[index].lastSent != entry.sent || !segments[index].isInFlight
+            if !isVoid, !rack.wasOvertaken(segments[index]) { break }
+            order.removeFirst()
+            if isVoid { continue }
+            let remaining = entry.sent + rack.roundTrip + reorderingWindow - now
             if remaining <= 0 {
                 markLost(index)
             } else {
-                timeout = max(timeout ?? 0, remaining)
+                timeout = remaining
+                waiting.append(entry)
             }
         }
+        order.restore(waiting)
         return timeout
+    }
+
+    /// Index of the first segment that ends at or behind `sequence`.
+    private func firstIndex(endingAt sequence: SequenceNumber) -> Int {
+        var low = 0
+        var high = segments.count
+        while low < high {
+            let middle = (low + high) / 2
+            if segments[middle].end.precedes(sequence) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        return low
     }
 
     private mutating func markLost(_ index: Int) {
@@ -191,6 +220,10 @@ struct RetransmissionQueue: Sendable {
             }
             if index == 0 || segments[index].lastSent <= limit { markLost(index) }
         }
+        if isReneging {
+            sackedRuns.removeAll()
+            order.rebuild(from: segments)
+        }
     }
 
     /// Nothing was lost after all: the timeout was spurious.
@@ -201,6 +234,7 @@ struct RetransmissionQueue: Sendable {
             inFlight += segments[index].sequenceLength
         }
         lostCount = 0
+        order.rebuild(from: segments)
     }
 
     /// How far behind SND.UNA the first segment ends.
@@ -236,6 +270,7 @@ struct RetransmissionQueue: Sendable {
         segments.insert(tail, at: index + 1)
         if whole.isLost { lostCount += 1 }
         if whole.isSacked { sackedCount += 1 }
+        if whole.isInFlight { order.insert(segments[index]) }
         if index < lostCursor { lostCursor += 1 }
     }
 
@@ -248,15 +283,21 @@ struct RetransmissionQueue: Sendable {
             inFlight += segments[index].sequenceLength
         }
         segments[index].noteRetransmission(now: now)
+        order.insert(segments[index])
     }
 
     /// Gives memory back that nothing needs now.
     mutating func releaseIfEmpty() {
-        if segments.isEmpty { segments = [] }
+        guard segments.isEmpty else { return }
+        segments = []
+        order.removeAll()
+        sackedRuns.removeAll()
     }
 
     mutating func removeAll() {
         segments.removeAll()
+        order.removeAll()
+        sackedRuns.removeAll()
         (inFlight, lostCount, sackedCount, sackedLength, lostCursor) = (0, 0, 0, 0, 0)
     }
 }

@@ -83,6 +83,7 @@ extension TCPConnection {
         _ header: SegmentHeader, now: Instant, _ outcome: inout RetransmissionQueue.Outcome
     ) {
         let blocks = header.options.sack
+        var left: UInt8 = 0
         for index in 0..<blocks.count {
             let block = blocks[index]
             guard block.left.precedes(block.right) else { continue }
@@ -93,7 +94,18 @@ extension TCPConnection {
             }
             guard block.right.precedesOrEquals(snd.nxt), snd.una.precedes(block.right)
             else { continue }
-            queue.sack(block.left, block.right, now: now.nanoseconds, outcome: &outcome)
+            left |= 1 << index
+        }
+        // RFC 8985, 6.2 step 3 takes segments in the order of their numbers: the newest block stands
+        // first, and what it brings would make the others look overtaken.
+        while left != 0 {
+            var lowest = left.trailingZeroBitCount
+            for index in (lowest + 1)..<8 where left & 1 << index != 0 {
+                if blocks[index].left.precedes(blocks[lowest].left) { lowest = index }
+            }
+            left &= ~(1 << lowest)
+            queue.sack(
+                blocks[lowest].left, blocks[lowest].right, now: now.nanoseconds, outcome: &outcome)
         }
     }
 

@@ -96,12 +96,8 @@ public struct TCPConnection: Sendable {
 
     /// Our initial sequence number.
     public var initialSequence: SequenceNumber { snd.initialSequence }
-    /// The peer's initial sequence number; meaningful once its SYN was received.
-    public var peerInitialSequence: SequenceNumber { rcv.initialSequence }
     /// SND.NXT.
     public var sendNext: SequenceNumber { snd.nxt }
-    /// SND.UNA.
-    public var sendUnacknowledged: SequenceNumber { snd.una }
     /// RCV.NXT.
     public var receiveNext: SequenceNumber { rcv.nxt }
     /// Stream offset of the first byte that was not acknowledged.

@@ -135,16 +135,21 @@ public struct TCPOptions: Hashable, Sendable {
     public init() {}
 
     /// Octets on the wire, padding included. SACK gives way to MPTCP: blocks that do not fit are
-    /// not written (mptcp-wire, 14.2).
+    /// not written (mptcp-wire, 14.2). What has no room when each option is padded is written
+    /// without padding between the options: a peer may have packed them so.
     @inline(__always)
     public var encodedLength: Int {
         let fixed = fixedLength
+        if fixed > Self.capacity { return packedLength }
         let blocks = sackBlocksThatFit(beside: fixed)
         return fixed + (blocks > 0 ? 4 + 8 * blocks : 0)
     }
 
-    /// Whether the options, SACK blocks aside, have room in a header.
+    /// Whether the options, each padded and SACK blocks aside, have room in a header.
     public var fits: Bool { fixedLength <= Self.capacity }
+
+    /// Whether the options, SACK blocks aside, have room in a header without padding.
+    public var fitsPacked: Bool { packedLength <= Self.capacity }
 
     @inline(__always)
     private func sackBlocksThatFit(beside fixed: Int) -> Int {
@@ -170,9 +175,50 @@ public struct TCPOptions: Hashable, Sendable {
     @inline(__always)
     private static func padded(_ length: Int) -> Int { (length + 3) & ~3 }
 
+    /// Octets without padding between the options, padded at the end. SACK blocks are left out.
+    private var packedLength: Int {
+        var length = 0
+        if maximumSegmentSize != nil { length += 4 }
+        if isSACKPermitted { length += 2 }
+        if timestamps != nil { length += 10 }
+        if windowScale != nil { length += 3 }
+        if let dss { length += dss.encodedLength }
+        for option in mptcp { length += option.encodedLength }
+        for option in unknown { length += 2 + option.bytes.count }
+        return Self.padded(length)
+    }
+
+    private func encodePacked(into writer: inout ByteWriter) {
+        let start = writer.position
+        if let maximumSegmentSize { writer.write(0x0204_0000 | UInt32(maximumSegmentSize)) }
+        if isSACKPermitted { writer.write(UInt16(0x0402)) }
+        if let timestamps {
+            writer.write(UInt16(0x080a))
+            writer.write(timestamps.value)
+            writer.write(timestamps.echo)
+        }
+        if let windowScale {
+            writer.write(UInt16(0x0303))
+            writer.write(windowScale)
+        }
+        dss?.encode(into: &writer)
+        for option in mptcp { option.encode(into: &writer) }
+        for option in unknown {
+            writer.write(option.kind)
+            writer.write(UInt8(2 + option.bytes.count))
+            writer.write(option.bytes)
+        }
+        Self.pad(&writer, since: start)
+    }
+
     /// Writes the options, each padded to four octets with NOPs, in the order Linux uses.
     @inline(__always)
     public func encode(into writer: inout ByteWriter) {
+        let fixed = fixedLength
+        guard fixed <= Self.capacity else {
+            encodePacked(into: &writer)
+            return
+        }
         if let maximumSegmentSize { writer.write(0x0204_0000 | UInt32(maximumSegmentSize)) }
         if let timestamps {
             // SACK-permitted takes the place of the two NOPs before the timestamps.
@@ -183,7 +229,7 @@ public struct TCPOptions: Hashable, Sendable {
             writer.write(UInt32(0x0101_0402))
         }
         if let windowScale { writer.write(0x0103_0300 | UInt32(windowScale)) }
-        let blocks = sackBlocksThatFit(beside: fixedLength)
+        let blocks = sackBlocksThatFit(beside: fixed)
         if blocks > 0 {
             writer.write(0x0101_0500 | UInt32(2 + 8 * blocks))
             for index in 0..<blocks {

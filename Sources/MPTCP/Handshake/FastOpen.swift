@@ -47,11 +47,16 @@ extension Connection {
     /// Lets the SYN take what the application has written by now.
     mutating func offerEarlyData(_ index: Int) {
         guard let offer = fastOpen, subflows[index].kind == .capable, subflows[index].isOpener,
-            subflows[index].tcp.synTransmissions == 0
+            subflows[index].tcp.synTransmissions == 0,
+            // RFC 7413, 4.1.1: the cookie stands back when the SYN has no room for it.
+            isFallback || offer.cookie.count <= Self.longestCookie
         else { return }
         subflows[index].tcp.offerFastOpen(
             cookie: offer.cookie, earlyLength: min(data.sent.count, offer.maximumLength))
     }
+
+    /// A cookie of sixteen octets does not fit beside MP_CAPABLE and the options of every SYN.
+    private static var longestCookie: Int { 14 }
 
     /// The handshake is complete: what the peer took of the SYN is gone, and the data sequence space
     /// starts behind it.
@@ -63,7 +68,9 @@ extension Connection {
             events.append(.fastOpenAnswered(remoteEndpoint.address, nil, at: now))
         } else if let cookie = header.options.fastOpenCookie, !cookie.isEmpty {
             let size = Int(header.options.maximumSegmentSize ?? 536)
-            let offer = FastOpenOffer(cookie: cookie, maximumLength: min(size, 1_460) - 40)
+            // The SYN's options take their place from the segment.
+            let room = max(min(size, 1_460) - TCPOptions.capacity, 0)
+            let offer = FastOpenOffer(cookie: cookie, maximumLength: room)
             events.append(.fastOpenAnswered(remoteEndpoint.address, offer, at: now))
         }
         guard tcp.earlyAccepted > 0 else { return }
