@@ -62,6 +62,10 @@ extension TCPConnection {
         } else if end.precedes(snd.una) {
             recovery.probeEnd = nil
             if recovery.phase == .open {
+                // What was reduced for an earlier reason is not undone over this one.
+                recovery.undo = UndoState()
+                // RFC 3168, 6.1.2: CWR tells of a reduction for whatever reason.
+                ecn.isReductionAnnounced = true
                 congestion.enterRecovery(inFlight: snd.una.distance(to: snd.nxt), now: now)
                 congestion.exitRecovery(now: now)
             }
