@@ -34,8 +34,11 @@ extension TCPConnection {
         sampleRoundTrip(outcome, advances: advances, now: now)
         updateRecovery(outcome, header.flags, advances: advances, oldPipe: oldPipe, now: now)
         if advances { rearmRetransmission(now: now) }
-        concludeProbe(outcome, advances: advances, now: now)
-        armTailLossProbe(now: now)
+        let isBare =
+            payloadLength == 0 && !isWindowUpdate && ack == snd.una
+            && header.flags.isDisjoint(with: [.syn, .fin]) && header.options.mptcp.isEmpty
+        concludeProbe(outcome, advances: advances, isBare: isBare, now: now)
+        if advances || !mayProbeTailLoss { armTailLossProbe(now: now) }
         if advances, snd.isFINSent, queue.isEmpty, snd.una == snd.nxt {
             finAcknowledged(&reception, now: now)
         }
