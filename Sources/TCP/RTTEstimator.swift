@@ -37,7 +37,9 @@ public struct RTTEstimator: Sendable {
     private static let minimumLifetime = Duration.seconds(300)
 
     /// Takes a sample of a segment that was sent once (Karn's rule is the caller's).
-    mutating func addSample(_ sample: Int64, now: Instant) {
+    ///
+    /// - Parameter isPrecise: `false` for whole milliseconds, which say nothing about the least.
+    mutating func addSample(_ sample: Int64, isPrecise: Bool = true, now: Instant) {
         let sample = max(sample, 1)
         latest = sample
         if now - minimumSince > Self.minimumLifetime {
@@ -45,8 +47,10 @@ public struct RTTEstimator: Sendable {
             recentMinimum = .max
             minimumSince = now
         }
-        recentMinimum = min(recentMinimum, sample)
-        minimum = min(minimum, sample)
+        if isPrecise {
+            recentMinimum = min(recentMinimum, sample)
+            minimum = min(minimum, sample)
+        }
         if let old = smoothed {
             // RFC 6298, 2.3: variation first.
             variation = (3 * variation + abs(old - sample)) / 4
@@ -64,7 +68,7 @@ public struct RTTEstimator: Sendable {
     /// RFC 6298, 5.5: back off the timer.
     mutating func backOff() { backoff += 1 }
 
-    /// New data was acknowledged: the path lives.
+    /// The timeouts had another reason than the path.
     mutating func resetBackoff() { backoff = 0 }
 
     /// RFC 6298, 5.7: the SYN had to be repeated, so data starts with three seconds.

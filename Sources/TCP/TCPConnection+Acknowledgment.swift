@@ -23,7 +23,6 @@ extension TCPConnection {
             sendBuffer.discard(upTo: sendBuffer.start + outcome.acknowledgedBytes)
             reception.acknowledgedBytes = outcome.acknowledgedBytes
             recovery.consecutiveTimeouts = 0
-            rtt.resetBackoff()
         }
         if rcv.isSACKEnabled {
             readSACK(header, now: now, &outcome)
@@ -32,13 +31,14 @@ extension TCPConnection {
                 !advances && !isWindowUpdate && isDuplicateACK(header, payloadLength)
             countDuplicateACK(isDuplicate, advances, &outcome)
         }
-        if let sample = outcome.rttSample, advances || outcome.newlySacked {
-            rtt.addSample(sample, now: now)
-        }
+        sampleRoundTrip(outcome, advances: advances, now: now)
         updateRecovery(outcome, header.flags, advances: advances, oldPipe: oldPipe, now: now)
         if advances { rearmRetransmission(now: now) }
-        concludeProbe(outcome, advances: advances, now: now)
-        armTailLossProbe(now: now)
+        let isBare =
+            payloadLength == 0 && !isWindowUpdate && ack == snd.una
+            && header.flags.isDisjoint(with: [.syn, .fin]) && header.options.mptcp.isEmpty
+        concludeProbe(outcome, advances: advances, isBare: isBare, now: now)
+        if advances || !mayProbeTailLoss { armTailLossProbe(now: now) }
         if advances, snd.isFINSent, queue.isEmpty, snd.una == snd.nxt {
             finAcknowledged(&reception, now: now)
         }
@@ -62,6 +62,21 @@ extension TCPConnection {
         queue.markLost(sentBefore: .max)
         recovery.isForced = true
         rtt.resetBackoff()
+    }
+
+    /// RFC 6298, 3: only of segments that were sent once, and the timeout stays backed off until
+    /// there is a sample. An echoed timestamp tells which transmission was answered (RFC 7323, 4.1).
+    private mutating func sampleRoundTrip(
+        _ outcome: RetransmissionQueue.Outcome, advances: Bool, now: Instant
+    ) {
+        guard advances || outcome.newlySacked else { return }
+        if let sample = outcome.rttSample {
+            rtt.addSample(sample, now: now)
+        } else if advances, let echo = outcome.echo {
+            let age = Int32(bitPattern: TimestampState.tick(now.nanoseconds) &- echo)
+            guard age >= 0, age < 60_000 else { return }
+            rtt.addSample(Int64(max(age, 1)) * 1_000_000, isPrecise: false, now: now)
+        }
     }
 
     /// RFC 9293, 3.10.7.4: SND.WND from the newest segment.

@@ -42,12 +42,16 @@ extension TCPConnection {
         counters.congestionEchoes += 1
         recovery.phase = .reduction
         recovery.point = snd.nxt
+        // The path said so itself: an undone loss from before must not bring the window back.
+        recovery.undo = UndoState()
         beginReduction(delivered: delivered, now: now)
     }
 
-    /// The marks of new data.
-    mutating func markNewData(_ header: inout SegmentHeader) -> ECNCodepoint {
-        guard ecn.isEnabled else { return .notECT }
+    /// The marks of new data. A window probe has none (RFC 3168, 6.1.6).
+    mutating func markNewData(
+        _ header: inout SegmentHeader, isWindowProbe: Bool
+    ) -> ECNCodepoint {
+        guard ecn.isEnabled, !isWindowProbe else { return .notECT }
         if ecn.isReductionAnnounced {
             ecn.isReductionAnnounced = false
             header.flags.insert(.cwr)

@@ -4,14 +4,18 @@ internal import NetworkPrimitives
 
 /// Tail loss probes (RFC 8985, 7): an ACK is provoked before the timeout collapses the window.
 extension TCPConnection {
-    /// RFC 8985, 7.2.
-    mutating func armTailLossProbe(now: Instant) {
-        guard rcv.isSACKEnabled, recovery.phase == .open || recovery.phase == .reduction,
-            !queue.isEmpty, queue.sackedCount == 0, recovery.probeEnd == nil,
-            queue.lostCount == 0, let smoothed = rtt.smoothed,
+    /// Whether what is out may be probed for, once it is time.
+    var mayProbeTailLoss: Bool {
+        rcv.isSACKEnabled && (recovery.phase == .open || recovery.phase == .reduction)
+            && !queue.isEmpty && queue.sackedCount == 0 && recovery.probeEnd == nil
+            && queue.lostCount == 0 && rtt.smoothed != nil
             // What lies beyond the peer's window is a window probe, and no loss.
-            snd.una.distance(to: snd.nxt) <= snd.window
-        else {
+            && snd.una.distance(to: snd.nxt) <= snd.window
+    }
+
+    /// RFC 8985, 7.2: when new data was sent, or an ACK advanced.
+    mutating func armTailLossProbe(now: Instant) {
+        guard mayProbeTailLoss, let smoothed = rtt.smoothed else {
             timers.disarm(.tailLossProbe)
             return
         }
@@ -52,8 +56,10 @@ extension TCPConnection {
 
     /// RFC 8985, 7.4.2: whether the probe repaired a loss that nobody else saw. Then the window is
     /// reduced as for any other.
+    ///
+    /// - Parameter isBare: the segment says nothing but how far its sender is.
     mutating func concludeProbe(
-        _ outcome: RetransmissionQueue.Outcome, advances: Bool, now: Instant
+        _ outcome: RetransmissionQueue.Outcome, advances: Bool, isBare: Bool, now: Instant
     ) {
         guard let end = recovery.probeEnd, end.precedesOrEquals(snd.una) else { return }
         if !recovery.isProbeRetransmission || outcome.duplicate != nil {
@@ -62,10 +68,14 @@ extension TCPConnection {
         } else if end.precedes(snd.una) {
             recovery.probeEnd = nil
             if recovery.phase == .open {
+                // What was reduced for an earlier reason is not undone over this one.
+                recovery.undo = UndoState()
+                // RFC 3168, 6.1.2: CWR tells of a reduction for whatever reason.
+                ecn.isReductionAnnounced = true
                 congestion.enterRecovery(inFlight: snd.una.distance(to: snd.nxt), now: now)
                 congestion.exitRecovery(now: now)
             }
-        } else if !advances, !outcome.newlySacked {
+        } else if !advances, !outcome.newlySacked, isBare {
             // A bare repetition of the ACK: both copies arrived, and the peer has no DSACK.
             recovery.probeEnd = nil
         }

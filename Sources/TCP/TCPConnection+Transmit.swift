@@ -131,7 +131,9 @@ extension TCPConnection {
         guard !pending.isEmpty else { return nil }
         if isProbe {
             // The window probe: one octet, or a whole small mapping, beyond the window.
-            if let segment = takeNewData(limit: effectiveMSS, now: now) { return segment }
+            if let segment = takeNewData(limit: effectiveMSS, isWindowProbe: true, now: now) {
+                return segment
+            }
         }
         let window = snd.window - snd.una.distance(to: snd.nxt)
         let room = congestion.window - pipe
@@ -160,7 +162,9 @@ extension TCPConnection {
     }
 
     /// Cuts the next segment, or super-segment, from the first unit.
-    mutating func takeNewData(limit: Int, now: Instant) -> OutgoingSegment? {
+    mutating func takeNewData(
+        limit: Int, isWindowProbe: Bool = false, now: Instant
+    ) -> OutgoingSegment? {
         guard let unit = pending.first, state.canSend || snd.isCloseRequested else { return nil }
         let length = min(unit.length, limit)
         let sequence = snd.nxt
@@ -175,7 +179,7 @@ extension TCPConnection {
         var header = header(flags: flags, now: now)
         header.sequence = sequence
         noteSent(length, of: unit, from: sequence, now: now)
-        let ecn = markNewData(&header)
+        let ecn = markNewData(&header, isWindowProbe: isWindowProbe)
         snd.nxt += length
         snd.nextOffset += length
         snd.lastDataSent = now.nanoseconds
