@@ -57,14 +57,16 @@ struct NamespaceRunTests {
     }
 
     /// Either end can be the kernel.
-    @Test(arguments: [["--client", "kernel"], ["--server", "kernel"]])
+    @Test(arguments: [
+        ["--client", "kernel", "--kernel-pm", "endpoint-delete"], ["--server", "kernel"],
+    ])
     func theKernelIsAnEnd(side: [String]) throws {
         try Tool.withTemporaryDirectory { directory in
             let (outcome, results) = try handover(
                 "\(directory)/out",
                 [
                     "--runs", "1", "--mode", "make-before-break", "--break", "address-removed",
-                    "--duration", "3s", "--kernel-pm", "endpoint-delete",
+                    "--duration", "3s",
                 ] + side)
             #expect(outcome.exit == .code(0), "\(outcome.error) \(outcome.output)")
             #expect(results["runs"]?[0]?["bytes"]?["intact"]?.asBool == true)
