@@ -118,8 +118,9 @@ import Testing
             let network = network(seed)
             // The outages, a timeout that has doubled through each of them, some lost SYNs or
             // retransmissions in a row (5 % three times running: one in ten thousand), and the data
-            // at the rate of the slower link.
-            network.run(.seconds(45))
+            // at the rate of the slower link; then the minute for which an end waits whose peer is
+            // gone before its last ACK came.
+            network.run(.seconds(110))
             network.expectIntact()
             if network.clientApp.closed != .finished || network.serverApp.closed != .finished {
                 unfinished.append(seed)

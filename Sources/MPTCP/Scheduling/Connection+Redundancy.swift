@@ -24,8 +24,10 @@ extension Connection {
     /// out again there, and the slow subflow that holds it up is penalised (Raiciu et al., NSDI 2012,
     /// 4.2; tcp-base, 24).
     mutating func retransmitOpportunistically(_ candidates: [Int], now: Instant) {
-        guard data.next < data.sent.end, data.windowEnd <= data.next,
-            data.acknowledged < data.next, let (mapping, slow) = headCarrier(),
+        // Full: without room for a segment.
+        guard data.next < data.sent.end, data.acknowledged < data.next,
+            data.windowEnd - data.next < subflows[candidates[0]].tcp.effectiveMSS,
+            let (mapping, slow) = headCarrier(),
             let slowRTT = subflows[slow].tcp.rtt.smoothed
         else { return }
         let others = candidates.filter { $0 != slow && !subflows[$0].carries(data.acknowledged) }
