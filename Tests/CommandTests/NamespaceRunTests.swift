@@ -7,7 +7,7 @@ import Testing
 @Suite(.serialized, .enabled(if: Tool.mayBuildNetworks, "needs root, or user namespaces, and nft"))
 struct NamespaceRunTests {
     #if DEBUG
-        private static let agreement = 7.0
+        private static let agreement = 10.0
     #else
         private static let agreement = 3.0
     #endif
@@ -78,7 +78,9 @@ struct NamespaceRunTests {
     /// fastest one says most about the program and least about its neighbours. Those of the
     /// optimised program lie within 3 ms. Without optimisation each of the five turns between the
     /// link up event and the first byte (SYN, SYN/ACK, third ACK, fourth ACK, data) takes an
-    /// endpoint most of a millisecond, which the simulation does not have.
+    /// endpoint a millisecond to one and a half (2.2 ms in all when optimised, 7.7 ms when not), which
+    /// the simulation does not have. What the bound is there for is longer: a round trip of LTE is
+    /// 60 ms, a poll instead of an event 10 ms and more.
     @Test(arguments: ["break-before-make", "make-before-break"])
     func bothWorldsAgree(mode: String) throws {
         try expectAgreement("wifi-lte", mode: mode, runs: 5)

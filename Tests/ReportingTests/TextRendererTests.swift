@@ -57,7 +57,7 @@ struct TextRendererTests {
           client     swift (mptcpctl 0.1.0)
           server     kernel 6.18.44 (path manager: as-is)
           workload   stream upload, 200 B every 20 ms, 4000 ms
-          protocol   policy backup, scheduler lowest-rtt, congestion control cubic, join standard
+          protocol   policy backup, scheduler lowest-rtt (swift), the kernel's (kernel), congestion control cubic, join standard
           runs       3: 2 completed, 1 failed; seed 42
           kernel     6.18.44
           cpus       2
