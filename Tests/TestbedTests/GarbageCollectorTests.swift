@@ -175,7 +175,7 @@ private final class Keeper {
     init(_ testbed: String) throws {
         let answers = try Pipe()
         child = try ChildProcess(
-            TestPrograms.mptcpctl, TestbedKeeper.command + [testbed, "relay", testbed],
+            TestPrograms.mptcpctl, TestbedKeeper.command + [testbed, "relay", testbed, "1"],
             streams: .init(output: answers.writeEnd.rawValue))
         let answer = answers.keepingReadEnd()
         guard try !answer.read().isEmpty, let identity = ProcessIdentity(of: child.processID)
