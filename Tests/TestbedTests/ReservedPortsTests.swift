@@ -1,6 +1,5 @@
 import Glibc
 import LinuxSystem
-import NetworkPrimitives
 import PacketDevice
 import Testing
 
@@ -22,15 +21,16 @@ extension NamespaceSuites {
                 #expect(outcome.exit.isSuccess, "\(outcome.error)")
             }
             try Self.reservation.write("8080", in: namespace)
+            // It says that it listens once the port is its own.
+            let answers = try Pipe()
             let server = try ChildProcess(
-                TestPrograms.mptcpctl, ["serve", "--port", "5017"], in: namespace)
+                TestPrograms.mptcpctl, ["serve", "--port", "5017"], in: namespace,
+                streams: .init(output: answers.writeEnd.rawValue))
             defer { server.terminate() }
-            let limit = MonotonicClock.now() + .seconds(10)
-            while try Self.reservation.read(in: namespace) != "5017,8080" {
-                try #require(MonotonicClock.now() < limit, "the server reserves nothing")
-                usleep(10_000)
-            }
-            try body(server, namespace)
+            let output = answers.keepingReadEnd()
+            try #require(try !output.read().isEmpty, "the server does not start")
+            #expect(try Self.reservation.read(in: namespace) == "5017,8080")
+            try withExtendedLifetime(output) { try body(server, namespace) }
         }
 
         private func tables(in namespace: NetworkNamespace) throws -> String {
