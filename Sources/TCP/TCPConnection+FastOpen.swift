@@ -11,8 +11,29 @@ extension TCPConnection {
         snd.earlyOffered = cookie.isEmpty ? 0 : earlyLength
     }
 
+    /// Has the first SYN carry the owner's octets, for a reason of the owner's. Only before the SYN was
+    /// polled.
+    public mutating func offerEarlyData(length: Int) {
+        guard state == .synSent, snd.synTransmissions == 0 else { return }
+        snd.earlyOffered = length
+    }
+
     /// Octets of the SYN that the peer took; known once the handshake is complete.
     public var earlyAccepted: Int { snd.earlyAccepted }
+
+    /// Octets of the peer's SYN that were taken.
+    public var earlyReceived: Int { rcv.earlyLength }
+
+    /// Lets so many more octets of payload leave before the peer has completed the handshake
+    /// (RFC 7413, 4.2.2, lets a server answer at once, too).
+    public mutating func allowEarlyAnswer(_ octets: Int) {
+        if state == .synReceived { snd.earlyAllowance = octets }
+    }
+
+    /// Whether data may be sent: the connection is open, or a listener may answer early.
+    public var canSend: Bool {
+        state.canSend || state == .synReceived && snd.earlyAllowance > 0 && !snd.isSYNPending
+    }
 
     /// Whether the SYN carried octets.
     public var hasOfferedEarlyData: Bool { snd.earlyOffered > 0 }

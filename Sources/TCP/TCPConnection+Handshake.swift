@@ -39,9 +39,15 @@ extension TCPConnection {
     public func completesHandshake(_ header: SegmentHeader) -> Bool {
         state == .synReceived && header.flags.contains(.ack)
             && header.flags.isDisjoint(with: [.syn, .rst])
-            && header.acknowledgment == snd.initialSequence + 1
+            && acknowledgesSYN(header.acknowledgment)
             && rcv.nxt.precedesOrEquals(header.sequence)
             && header.sequence.precedes(rcv.rightEdge + 1)
+    }
+
+    /// Whether an ACK in SYN-RECEIVED covers the SYN/ACK, and maybe what was sent behind it.
+    func acknowledgesSYN(_ acknowledgment: SequenceNumber) -> Bool {
+        snd.synTransmissions > 0 && (snd.initialSequence + 1).precedesOrEquals(acknowledgment)
+            && acknowledgment.precedesOrEquals(snd.nxt)
     }
 
     mutating func takePeerSYN(_ header: SegmentHeader, now: Instant) {
@@ -140,7 +146,7 @@ extension TCPConnection {
         recovery.roundEnd = snd.nxt
         reception.becameEstablished = true
         recovery.consecutiveTimeouts = 0
-        timers.disarm(.retransmission)
+        rearmRetransmission(now: now)
         snd.isSYNPending = false
         armKeepAlive(now: now)
     }

@@ -194,7 +194,7 @@ extension TCPConnection {
     ) -> Bool {
         let ack = header.acknowledgment
         if state == .synReceived {
-            guard ack == snd.initialSequence + 1, snd.synTransmissions > 0 else {
+            guard acknowledgesSYN(ack) else {
                 reception.answersWithReset = true
                 return false
             }

@@ -31,7 +31,8 @@ extension TCPConnection {
         }
         switch state {
         case .closed: return nil
-        case .synSent, .synReceived: return pollSYN(now: now)
+        case .synSent: return pollSYN(now: now)
+        case .synReceived: return pollSYN(now: now) ?? pollEarlyAnswer(now: now)
         case .established, .finWait1, .finWait2, .closing, .timeWait, .closeWait, .lastACK: break
         }
         if acknowledgment.need == .immediate, rcv.isSACKEnabled,
@@ -59,7 +60,7 @@ extension TCPConnection {
         snd.isSYNPending = false
         snd.synTransmissions += 1
         snd.synSentAt = now.nanoseconds
-        snd.nxt = snd.initialSequence + 1
+        if queue.isEmpty { snd.nxt = snd.initialSequence + 1 }
         let isAnswer = state == .synReceived
         var header = header(flags: synFlags(isAnswer: isAnswer), now: now)
         header.sequence = snd.initialSequence
@@ -88,6 +89,18 @@ extension TCPConnection {
         return OutgoingSegment(
             header: header, payload: 0..<(isFirst && !isAnswer ? snd.earlyOffered : 0),
             mapping: nil)
+    }
+
+    /// New data behind the SYN/ACK, as far as the owner allows; none of it is sent again before the
+    /// handshake is complete.
+    private mutating func pollEarlyAnswer(now: Instant) -> OutgoingSegment? {
+        guard canSend, let unit = pending.first,
+            case let length = min(unit.length, effectiveMSS), length <= snd.earlyAllowance,
+            length <= congestion.window - pipe,
+            length <= snd.window - snd.una.distance(to: snd.nxt)
+        else { return nil }
+        snd.earlyAllowance -= length
+        return takeNewData(limit: length, now: now)
     }
 
     /// Lost segments first, as far as the congestion window allows; then a tail loss probe.
@@ -165,7 +178,7 @@ extension TCPConnection {
     mutating func takeNewData(
         limit: Int, isWindowProbe: Bool = false, now: Instant
     ) -> OutgoingSegment? {
-        guard let unit = pending.first, state.canSend || snd.isCloseRequested else { return nil }
+        guard let unit = pending.first, canSend || snd.isCloseRequested else { return nil }
         let length = min(unit.length, limit)
         let sequence = snd.nxt
         let offset = snd.nextOffset

@@ -124,10 +124,11 @@ public struct TCPConnection: Sendable {
 
     /// Octets that could be sent now beyond what was given: congestion and peer's window.
     public var sendAllowance: Int {
-        guard state.canSend, !snd.isCloseRequested, queue.lostCount == 0 else { return 0 }
+        guard canSend, !snd.isCloseRequested, queue.lostCount == 0 else { return 0 }
         let unsent = sendBuffer.end - snd.nextOffset
         let window = snd.window - snd.una.distance(to: snd.nxt)
-        return min(congestion.window - pipe, window) - unsent
+        let allowance = min(congestion.window - pipe, window) - unsent
+        return state == .synReceived ? min(allowance, snd.earlyAllowance - unsent) : allowance
     }
 
     /// Whether both ends agreed on explicit congestion notification.

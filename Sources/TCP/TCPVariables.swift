@@ -27,6 +27,8 @@ struct SendVariables: Sendable {
     var earlyOffered = 0
     /// Octets of the SYN that the peer took.
     var earlyAccepted = 0
+    /// Octets of payload that may leave in SYN-RECEIVED.
+    var earlyAllowance = 0
     var lastDataSent: Int64 = .min
 
     init(initialSequence: SequenceNumber) {

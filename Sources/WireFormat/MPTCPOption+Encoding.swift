@@ -34,6 +34,10 @@ extension MPTCPOption {
         case .reset(let reset):
             Self.head(&writer, encodedLength, subtype: 8, nibble: reset.isTransient ? 1 : 0)
             writer.write(reset.reason.rawValue)
+        case .fastJoin(let option):
+            Self.head(
+                &writer, encodedLength, subtype: FastJoinOption.subtype, nibble: option.nibble)
+            option.encode(into: &writer)
         case .unknown(let subtype, let nibble, let bytes):
             Self.head(&writer, encodedLength, subtype: subtype, nibble: nibble)
             writer.write(bytes)

@@ -69,6 +69,8 @@ extension MPTCPOption {
                     MPTCPReset(
                         MPTCPReset.Reason(rawValue: try body.readUInt8()),
                         isTransient: nibble & 1 != 0))
+            case (FastJoinOption.subtype, _):
+                return FastJoinOption(nibble: nibble, parsing: body).map(MPTCPOption.fastJoin)
             default: return nil
             }
         } catch {

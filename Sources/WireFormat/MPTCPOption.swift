@@ -179,6 +179,8 @@ public enum MPTCPOption: Hashable, Sendable {
     case fastClose(receiverKey: Key)
     /// MP_TCPRST, subtype 8.
     case reset(MPTCPReset)
+    /// Fast join, an experiment of this project: subtype 0xF.
+    case fastJoin(FastJoinOption)
     /// A subtype or a length that is not in the tables; `bytes` follow the subtype octet, whose low
     /// nibble is `nibble`.
     case unknown(subtype: UInt8, nibble: UInt8, bytes: [UInt8])
@@ -197,6 +199,7 @@ public enum MPTCPOption: Hashable, Sendable {
         case .priority(_, let addressID): addressID == nil ? 3 : 4
         case .fail, .fastClose: 12
         case .reset: 4
+        case .fastJoin(let option): option.encodedLength
         case .unknown(_, _, let bytes): 3 + bytes.count
         }
     }

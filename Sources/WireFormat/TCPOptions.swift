@@ -175,8 +175,11 @@ public struct TCPOptions: Hashable, Sendable {
     @inline(__always)
     private static func padded(_ length: Int) -> Int { (length + 3) & ~3 }
 
-    /// Octets without padding between the options, padded at the end. SACK blocks are left out.
-    private var packedLength: Int {
+    /// Octets without padding between the options, padded between TCP's and MPTCP's. SACK blocks are
+    /// left out.
+    private var packedLength: Int { Self.padded(bareLength) }
+
+    private var bareLength: Int {
         var length = 0
         if maximumSegmentSize != nil { length += 4 }
         if isSACKPermitted { length += 2 }
@@ -185,11 +188,10 @@ public struct TCPOptions: Hashable, Sendable {
         if let dss { length += dss.encodedLength }
         for option in mptcp { length += option.encodedLength }
         for option in unknown { length += 2 + option.bytes.count }
-        return Self.padded(length)
+        return length
     }
 
     private func encodePacked(into writer: inout ByteWriter) {
-        let start = writer.position
         if let maximumSegmentSize { writer.write(0x0204_0000 | UInt32(maximumSegmentSize)) }
         if isSACKPermitted { writer.write(UInt16(0x0402)) }
         if let timestamps {
@@ -201,6 +203,7 @@ public struct TCPOptions: Hashable, Sendable {
             writer.write(UInt16(0x0303))
             writer.write(windowScale)
         }
+        for _ in 0..<(packedLength - bareLength) { writer.write(UInt8(1)) }
         dss?.encode(into: &writer)
         for option in mptcp { option.encode(into: &writer) }
         for option in unknown {
@@ -208,7 +211,6 @@ public struct TCPOptions: Hashable, Sendable {
             writer.write(UInt8(2 + option.bytes.count))
             writer.write(option.bytes)
         }
-        Self.pad(&writer, since: start)
     }
 
     /// Writes the options, each padded to four octets with NOPs, in the order Linux uses.
