@@ -74,7 +74,6 @@ extension Connection {
         data.finDeadline = nil
         data.probeDeadline = nil
         for index in subflows.indices.dropFirst() { subflows[index].tcp.discard() }
-        reapSubflows(now: now)
         if let index = subflows.indices.first {
             // Constant distance between the two spaces: everything was sent in order here.
             let tcp = subflows[index].tcp
