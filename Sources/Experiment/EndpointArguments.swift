@@ -48,6 +48,7 @@ struct EndpointArguments {
         ]
         if kind == .swift {
             arguments += ["--seed", String(seed), "--scheduler", scenario.scheduler.rawValue]
+            arguments += ["--join", scenario.join.rawValue]
             if scenario.logsDetails { arguments += ["--events", "-"] }
         }
         return arguments

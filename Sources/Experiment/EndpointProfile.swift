@@ -38,6 +38,8 @@ struct EndpointProfile {
             SchedulerKind(rawValue: scenario.scheduler.rawValue) ?? .lowestRTT
         configuration.connection.tcp.congestionControl =
             CongestionControlKind(rawValue: scenario.congestionControl.rawValue) ?? .cubic
+        configuration.connection.fastJoin.variant =
+            MPTCP.JoinVariant(rawValue: scenario.join.rawValue) ?? .standard
         configuration.connection.logsDetails = scenario.logsDetails
         return configuration
     }

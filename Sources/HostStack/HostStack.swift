@@ -7,7 +7,7 @@ public import WireFormat
 /// The TCP and MPTCP of one host: demultiplexing, listeners, ports, and the slab in which
 /// connections live. No I/O, no clock; confined to one driver.
 ///
-/// - Queries: `isAtEnd`, `information`, `counters`, `mib`, `queuedBytes`.
+/// - Queries: `isAtEnd`, `information`, `counters`, `mib`, `fastJoins`, `queuedBytes`.
 /// - Inputs: `receive(_:verification:on:now:)`, `handleDeadline(now:)`, `setInterface`.
 /// - Commands: `listen`, `connect`, `write`, `read`, `finishWriting`, `close`, `abort`,
 ///   `giveUpAddress`.
@@ -38,6 +38,13 @@ public final class HostStack {
 
     /// Counters since the start.
     public var counters: StackCounters { state.counters }
+
+    /// What happened to fast joins.
+    public var fastJoins: FastJoinCounters {
+        state.slots.reduce(into: state.fastJoins) { total, slot in
+            if let connection = slot.connection { total.add(connection.counters.fastJoin) }
+        }
+    }
 
     /// What the kernel's MIB would count: of living connections, dead ones, and none.
     public var mib: MIBCounters {

@@ -43,7 +43,7 @@ extension StackState {
             return
         }
         if let token = view.header.joinToken {
-            receiveJoin(view, tuple, token, on: interface, now: now)
+            receiveJoin(view, packet, tuple, token, on: interface, now: now)
         } else if listeners.contains(tuple.local.port) {
             let payload = UnsafeRawBufferPointer(rebasing: packet[view.payload])
             receiveSYN(view, payload, tuple, on: interface, now: now)
@@ -93,8 +93,8 @@ extension StackState {
 
     /// Joins are found by token, whatever the port (RFC 8684, 3.2).
     private mutating func receiveJoin(
-        _ view: SegmentView, _ tuple: FourTuple, _ token: Token, on interface: InterfaceID,
-        now: Instant
+        _ view: SegmentView, _ packet: UnsafeRawBufferPointer, _ tuple: FourTuple,
+        _ token: Token, on interface: InterfaceID, now: Instant
     ) {
         guard let slot = tokens[token], slots[slot].connection != nil else {
             mib.count(.joinNoTokenFound)
@@ -107,10 +107,15 @@ extension StackState {
             return
         }
         let secrets = secrets.subflow(tuple, now: now)
+        let mayVerify =
+            view.header.isFastJoin && verifications.admits(tuple.remote.address, now: now)
         let refusal =
             update(slot: slot, now: now) {
                 $0.acceptJoin(
-                    tuple, syn: view.header, on: interface, secrets: secrets, now: now)
+                    tuple, syn: view.header,
+                    payload: UnsafeRawBufferPointer(rebasing: packet[view.payload]),
+                    packetLength: packet.count, mayVerify: mayVerify, on: interface,
+                    secrets: secrets, now: now)
             } ?? MPTCPReset(.administrativelyProhibited)
         if let refusal { reset(view, on: interface, refusal) }
     }
@@ -266,5 +271,10 @@ extension SegmentHeader {
             if case .join(.syn(_, _, let token, _)) = option { return token }
         }
         return nil
+    }
+
+    /// Whether a SYN+MP_JOIN has a MAC to be verified.
+    fileprivate var isFastJoin: Bool {
+        options.mptcp.contains { if case .fastJoin = $0 { true } else { false } }
     }
 }

@@ -52,8 +52,14 @@ struct StackState {
     var counters = StackCounters()
     /// What handshakes have told about peers.
     var peers: PeerMemory
+    /// How many MACs of fast joins may be verified.
+    var verifications = VerificationBudget()
+    /// Where SYNs with data were lost.
+    var networks = NetworkMemory()
     /// What the kernel's MIB would count that belongs to no living connection.
     var mib = MIBCounters()
+    /// Fast joins of connections that are gone.
+    var fastJoins = FastJoinCounters()
     /// Octets that all connections keep.
     private(set) var queuedBytes = 0
 
@@ -77,7 +83,9 @@ struct StackState {
 
     // MARK: Interfaces
 
-    mutating func setInterface(_ interface: StackInterface, now: Instant) {
+    mutating func setInterface(_ given: StackInterface, now: Instant) {
+        var interface = given
+        interface.synDataBlockedUntil = networks.blockedUntil(interface.id, interface.addresses)
         if let position = interfaces.firstIndex(where: { $0.id == interface.id }) {
             guard interfaces[position] != interface else { return }
             let wasUp = interfaces[position].isUp
@@ -87,6 +95,13 @@ struct StackState {
             interfaces.append(interface)
         }
         interfacesChanged(now: now)
+    }
+
+    /// A network drops SYNs with data: no connection sends one there for a while.
+    private mutating func noteLostSYNData(_ id: InterfaceID, now: Instant) {
+        guard let interface = interfaces.first(where: { $0.id == id }) else { return }
+        networks.noteLoss(id, interface.addresses, now: now)
+        setInterface(interface, now: now)
     }
 
     mutating func removeInterface(_ id: InterfaceID, now: Instant) {
@@ -172,6 +187,7 @@ struct StackState {
         guard let connection = slots[slot].connection else { return }
         if !connection.isPlain { tokens[connection.localToken] = nil }
         mib.add(connection.mib)
+        fastJoins.add(connection.counters.fastJoin)
         queuedBytes -= slots[slot].queuedBytes
         slots[slot].queuedBytes = 0
         for (_, tuple) in connection.tuples where subflows[tuple]?.slot == slot {
@@ -216,6 +232,7 @@ struct StackState {
                 peers.note(outcome, of: address, now: now)
             case .fastOpenAnswered(let address, let offer, let now):
                 peers.note(offer, of: address, now: now)
+            case .synDataLost(let id, let now): noteLostSYNData(id, now: now)
             case .log(let event): events.append(.log(handle, event))
             }
         }

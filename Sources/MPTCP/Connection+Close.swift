@@ -197,7 +197,13 @@ extension Connection {
         }
         if subflows[index].kind == .join, !subflows[index].isFullyEstablished {
             counters.joinsFailed += 1
-            noteFailedJoin(index, mayRetry: reason == .timedOut, now: now)
+            if reason == .refused, subflows[index].fastJoin?.offer != nil {
+                retryPlainly(index, now: now)
+            } else {
+                // Who resets without a reason a join that it had answered knows it no more.
+                let isForgotten = reason == .reset && subflows[index].peerReset == nil
+                noteFailedJoin(index, mayRetry: reason == .timedOut || isForgotten, now: now)
+            }
         } else if reason == .reset || reason == .timedOut {
             // RFC 8684, 3.6: not again on this pair of addresses, unless it was the last.
             let isLast = !subflows.indices.contains { $0 != index && subflows[$0].isAlive }

@@ -71,10 +71,12 @@ extension Connection {
     }
 
     /// Answers SYN+MP_JOIN whose token is ours (mptcp-behaviour, 4.2). Returns with what RST the host
-    /// is to answer instead, if it is.
+    /// is to answer instead, if it is. `mayVerify` says whether the host can afford the MAC of a fast
+    /// join; `packetLength` is that of the whole IP packet.
     public mutating func acceptJoin(
-        _ tuple: FourTuple, syn: SegmentHeader, on interface: InterfaceID,
-        secrets: SubflowSecrets, now: Instant
+        _ tuple: FourTuple, syn: SegmentHeader, payload: UnsafeRawBufferPointer,
+        packetLength: Int, mayVerify: Bool, on interface: InterfaceID, secrets: SubflowSecrets,
+        now: Instant
     ) -> MPTCPReset? {
         guard
             case .join(.syn(let isBackup, let addressID, let token, let nonce))? =
@@ -94,12 +96,13 @@ extension Connection {
         }
         mib.count(.joinSYNReceived)
         if isBackup { mib.count(.joinSYNBackupReceived) }
+        let offer = receiveOffer(syn, payload: payload, mayVerify: mayVerify)
         var settings = tcpConfiguration(for: tuple.local.address)
         settings.maximumSYNRetransmissions = Self.pendingJoinRetransmissions
         let tcp = TCPConnection.accept(
             tuple, syn: syn, configuration: settings, initialSequence: secrets.initialSequence,
             timestampOffset: secrets.timestampOffset,
-            now: now)
+            earlyLength: offer?.payload.count ?? 0, now: now)
         let index = addSubflow(.join, isOpener: false, interface: interface, tcp: tcp)
         subflows[index].pendingSince = now
         subflows[index].remoteAddressID = addressID
@@ -111,6 +114,7 @@ extension Connection {
         log(
             "join_received", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("tuple", .text(tuple.description)))
+        if let offer { accept(offer, syn, packetLength: packetLength, index, now: now) }
         return nil
     }
 
@@ -133,17 +137,20 @@ extension Connection {
     /// Opens a subflow (mptcp-behaviour, 4.1): SYN+MP_JOIN comes from the next poll.
     mutating func openJoin(
         from local: Endpoint, to remote: Endpoint, remoteAddressID: AddressID,
-        isBackup: Bool, interface: InterfaceID, now: Instant
+        isBackup: Bool, interface: InterfaceID, isPlain: Bool = false, now: Instant
     ) {
         let secrets = SubflowSecrets(
             initialSequence: SequenceNumber(UInt32(truncatingIfNeeded: generator.next())),
             timestampOffset: UInt32(truncatingIfNeeded: generator.next()))
         let tuple = FourTuple(local: local, remote: remote)
+        var settings = tcpConfiguration(for: local.address)
+        if !isPlain, mayOffer(on: interface, now: now) { settings.offersTimestamps = false }
         let tcp = TCPConnection.connect(
-            tuple, configuration: tcpConfiguration(for: local.address),
+            tuple, configuration: settings,
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
             now: now)
         let index = addSubflow(.join, isOpener: true, interface: interface, tcp: tcp)
+        if !isPlain { prepareFastJoin(index) }
         mib.count(.joinSYNSent)
         subflows[index].localNonce = UInt32(truncatingIfNeeded: generator.next())
         subflows[index].isBackupForPeer = isBackup
@@ -363,8 +370,9 @@ extension Connection {
             }
         case .join:
             if subflows[index].isOpener {
-                // RFC 8684, 3.2: no data before the fourth packet.
+                // RFC 8684, 3.2: no data before the fourth packet, unless both sides agreed on it.
                 armJoinTimer(index, now: now)
+                settleOffer(index, header, now: now)
             } else {
                 counters.joinsAccepted += 1
                 subflows[index].isFourthPacketPending = true
@@ -399,6 +407,12 @@ extension Connection {
             ("tuple", .text(subflows[index].tcp.tuple.description)),
             ("backup", .number(subflows[index].isBackup ? 1 : 0)))
         subflowBecameUsable(index, now: now)
-        if subflows[index].kind == .capable { managePaths(now: now) }
+        if subflows[index].kind == .capable {
+            fastJoin.peerSegment = subflows[index].tcp.effectiveMSS
+            announceCapabilities(now: now)
+            managePaths(now: now)
+        } else {
+            sendAwaitedMapping(index, now: now)
+        }
     }
 }

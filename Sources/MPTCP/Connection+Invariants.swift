@@ -56,9 +56,10 @@ extension Connection {
         for subflow in subflows {
             require(
                 subflow.kind == .capable || subflow.isFullyEstablished || subflow.isRetired
-                    || subflow.tcp.sendBuffer.end == 0,
+                    || subflow.fastJoin?.maySendEarly == true || subflow.tcp.sendBuffer.end == 0,
                 "data on a join before its fourth packet")
-            var end = 0
+            // The octets of a SYN lie before the stream.
+            var end = -subflow.sentShift
             for mapping in subflow.sentMappings {
                 require(
                     mapping.subflowEnd - mapping.data.count >= end,

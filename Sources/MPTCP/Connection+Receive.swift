@@ -18,13 +18,23 @@ extension Connection {
             return false
         }
         let payload = UnsafeRawBufferPointer(rebasing: packet[view.payload])
-        guard receiveHandshake(header, payload.count, index, now: now) else { return false }
+        return receive(header, payload: payload, ecn: view.ecn, on: id, now: now)
+    }
+
+    /// Takes a segment with its payload; returns whether the host should answer with RST.
+    mutating func receive(
+        _ header: SegmentHeader, payload: UnsafeRawBufferPointer, ecn: ECNCodepoint,
+        on id: SubflowID, now: Instant
+    ) -> Bool {
+        guard let index = index(of: id),
+            receiveHandshake(header, payload, ecn: ecn, index, now: now)
+        else { return false }
         let hadReceivedFIN = subflows[index].tcp.hasReceivedFIN
         subflows[index].tcp.receiveWindow = receiveWindow(index)
         if header.flags.contains(.rst) { notePeerReset(header, index) }
         coupleCongestion(index)
         let reception = subflows[index].tcp.receive(
-            header, payload: payload, ecn: view.ecn, now: now)
+            header, payload: payload, ecn: ecn, now: now)
         if reception.becameEstablished, !handshakeCompleted(index, header: header, now: now) {
             return false
         }
@@ -46,13 +56,15 @@ extension Connection {
         if reception.receivedFIN, !hadReceivedFIN { peerClosedSubflow(index, now: now) }
         if let reason = reception.closed { subflowClosed(index, reason, now: now) }
         advanceClosing(now: now)
+        if reception.becameEstablished { releaseHeld(id, now: now) }
         return false
     }
 
     /// What the handshakes of the subflow make of a segment before TCP sees it. Returns whether
     /// TCP is to see it.
     private mutating func receiveHandshake(
-        _ header: SegmentHeader, _ payloadLength: Int, _ index: Int, now: Instant
+        _ header: SegmentHeader, _ payload: UnsafeRawBufferPointer, ecn: ECNCodepoint,
+        _ index: Int, now: Instant
     ) -> Bool {
         // Most segments come later: for them the connection is not to be copied.
         let state = subflows[index].tcp.state
@@ -61,7 +73,8 @@ extension Connection {
             return receiveSYNACK(header, index, now: now)
         }
         if subflows[index].tcp.completesHandshake(header) {
-            return receiveThirdPacket(header, payloadLength: payloadLength, index, now: now)
+            if hold(header, payload, ecn: ecn, index) { return false }
+            return receiveThirdPacket(header, payloadLength: payload.count, index, now: now)
         }
         if state == .synSent, header.flags.contains(.syn),
             header.flags.isDisjoint(with: [.ack, .rst])
@@ -133,7 +146,7 @@ extension Connection {
         let dss = header.options.dss
         if dss != nil || header.options.mptcp.isEmpty { subflows[index].isPeerSilent = dss == nil }
         if dss != nil || !header.options.mptcp.isEmpty {
-            confirmOpener(index, header.options, now: now)
+            confirmOpener(index, header.options, hasPayload: payloadLength > 0, now: now)
         }
         if let dss {
             subflows[index].hasReceivedDSS = true
@@ -149,9 +162,13 @@ extension Connection {
     }
 
     /// mptcp-behaviour, 2.1 step 7 and 4.1: what the opener waits for.
-    private mutating func confirmOpener(_ index: Int, _ options: TCPOptions, now: Instant) {
+    private mutating func confirmOpener(
+        _ index: Int, _ options: TCPOptions, hasPayload: Bool, now: Instant
+    ) {
         guard subflows[index].isOpener, !subflows[index].isFullyEstablished,
-            subflows[index].tcp.state.isSynchronized
+            subflows[index].tcp.state.isSynchronized,
+            // What comes before the third packet has arrived there says nothing of it.
+            !(hasPayload && subflows[index].isAnsweredEarly)
         else { return }
         // kernel-peer, 4.1: Linux may announce an address before it sends any DSS.
         let isAnnouncement = options.mptcp.contains {
@@ -169,6 +186,8 @@ extension Connection {
     ) -> Bool {
         guard !subflows[index].hasReceivedDSS, header.options.mptcp.isEmpty else { return false }
         let subflow = subflows[index]
+        // The mapping of what a SYN carried comes behind it, if a proxy passed it on (fast-join, 5.6).
+        if subflow.kind == .join, mayReceive(.data) { return false }
         let isAwaited =
             subflow.kind == .capable && subflow.isOpener && !subflow.isFullyEstablished
             && !header.flags.contains(.syn)
@@ -231,7 +250,9 @@ extension Connection {
                 return false
             }
         case .fail: return receiveFail(index, now: now)
-        case .reset, .dss, .unknown: break
+        case .fastJoin(.capabilities(let features, let units)):
+            receiveCapabilities(features, units: units, index, now: now)
+        case .reset, .dss, .unknown, .fastJoin: break
         }
         return true
     }
@@ -239,13 +260,15 @@ extension Connection {
     // MARK: Data level
 
     /// RFC 8684, 3.3.2 and 3.3.5.
-    private mutating func receiveDataACK(
+    mutating func receiveDataACK(
         _ number: DataNumber, _ header: SegmentHeader, _ index: Int, now: Instant
     ) {
         guard var offset = data.sentOffset(of: number) else { return }
         let finOffset = data.isFINSent ? data.next + 1 : data.next
         guard offset <= finOffset else { return }
-        let window = Int(header.window) << subflows[index].tcp.peerWindowShift
+        // RFC 7323, 2.2: the window of a SYN is not scaled.
+        let shift = header.flags.contains(.syn) ? 0 : subflows[index].tcp.peerWindowShift
+        let window = Int(header.window) << shift
         data.windowEnd = max(data.windowEnd, offset + window)
         if window > 0 || offset > data.acknowledged { data.probeBackoff = 0 }
         if data.isFINSent, offset == data.next + 1 {
@@ -298,8 +321,11 @@ extension Connection {
         // A DATA_FIN alone: relative sequence number 0, length 1 (RFC 8684, 3.3.3).
         guard length > 0 else { return true }
         let start = subflows[index].tcp.receiveBuffer.start
-        let expected = UInt32(truncatingIfNeeded: start + 1)
+        let shift = subflows[index].receivedShift
+        let expected = UInt32(truncatingIfNeeded: start + 1 + shift)
         let step = Int(Int32(bitPattern: mapping.subflowSequenceNumber &- expected))
+        // The octets of the SYN were taken without a mapping.
+        if shift > 0, start + step + length <= 0 { return true }
         return learnMapping(
             dataOffset: offset, subflowOffset: start + step, length: length,
             wireLength: mapping.length, subflowSequenceNumber: mapping.subflowSequenceNumber,

@@ -81,6 +81,16 @@ extension Connection {
         .nanoseconds((tcp.rtt.smoothed ?? tcp.rtt.timeout) + 4 * tcp.rtt.variation + 10_000_000)
     }
 
+    /// Whether what a subflow carries should have been acknowledged by now.
+    func isOverdue(_ subflow: Subflow, now: Instant) -> Bool {
+        guard
+            let oldest = subflow.sentMappings.first(where: {
+                $0.subflowEnd > subflow.tcp.acknowledgedOffset
+            })
+        else { return false }
+        return now - max(subflow.tcp.lastReceived, oldest.sentAt) >= overdue(subflow.tcp)
+    }
+
     /// How long a path with data under way may say nothing at all.
     private func quietTime(_ tcp: TCPConnection) -> Duration {
         let least = tcp.rtt.smoothed.map { min($0, tcp.rtt.minimum) } ?? tcp.rtt.timeout / 2
@@ -131,7 +141,7 @@ extension Connection {
         }
     }
 
-    private mutating func suspect(_ index: Int, now: Instant) {
+    mutating func suspect(_ index: Int, now: Instant) {
         guard subflows[index].suspectSince == nil else { return }
         subflows[index].suspectSince = now
         mib.count(.subflowStale)

@@ -99,7 +99,7 @@ extension Connection {
         _ range: Range<Int>, on index: Int, kind: Subflow.SentMapping.Kind, now: Instant
     ) {
         let streamOffset = subflows[index].tcp.sendBuffer.end
-        let ssn = UInt32(truncatingIfNeeded: streamOffset + 1)
+        let ssn = UInt32(truncatingIfNeeded: streamOffset + 1 + subflows[index].sentShift)
         let dsn = data.dataSequenceNumber(at: range.lowerBound)
         let checksum =
             usesChecksum
@@ -119,13 +119,12 @@ extension Connection {
         case .copy:
             counters.redundantBytes += range.count
             data.isContiguous = false
-        case .reinjection: noteReinjection(range, index, dsn, now: now)
+        case .reinjection: noteReinjection(range, on: index, now: now)
         }
     }
 
-    private mutating func noteReinjection(
-        _ range: Range<Int>, _ index: Int, _ dsn: DataSequenceNumber, now: Instant
-    ) {
+    mutating func noteReinjection(_ range: Range<Int>, on index: Int, now: Instant) {
+        let dsn = data.dataSequenceNumber(at: range.lowerBound)
         counters.reinjectedBytes += range.count
         mib.count(.retransmission)
         data.reinjected.insert(range)

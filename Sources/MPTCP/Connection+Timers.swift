@@ -18,6 +18,7 @@ extension Connection {
             consider(data.failure.map { min($0.deadline, $0.nextRepeat) })
             consider(headDeadline()?.deadline)
             consider(paths.nextDeadline)
+            consider(fastJoin.deadline)
         }
         consider(fastClose?.deadline)
         // By index: a subflow is too large to be copied each time.
@@ -26,6 +27,10 @@ extension Connection {
             consider(subflows[index].joinDeadline)
             consider(subflows[index].probeDeadline)
             consider(subflows[index].unmappedDeadline)
+            if let join = subflows[index].fastJoin {
+                consider(join.mappingDeadline)
+                if subflows[index].isProvisional { consider(join.provisionalDeadline) }
+            }
             if subflows[index].tcp.state != .timeWait { consider(subflows[index].closeDeadline) }
         }
         return earliest == .distantFuture ? nil : earliest
@@ -84,6 +89,7 @@ extension Connection {
             }
         }
         handlePathDeadline(now: now)
+        handleCapabilitiesDeadline(now: now)
     }
 
     private mutating func handleUnansweredDataFIN(now: Instant) {
@@ -127,6 +133,10 @@ extension Connection {
         if let deadline = subflows[index].unmappedDeadline, deadline <= now {
             subflows[index].unmappedDeadline = nil
             loseMapping(index, now: now)
+        }
+        if subflows[index].fastJoin != nil {
+            handleMappingDeadline(index, now: now)
+            handleProvisionalDeadline(index, now: now)
         }
         if let deadline = subflows[index].closeDeadline, deadline <= now,
             subflows[index].tcp.state != .timeWait, subflows[index].tcp.state != .closed

@@ -61,10 +61,13 @@ extension Connection {
             ) {
                 if segment.header.flags.contains(.syn) {
                     // What the SYN carries is not the subflow's yet (RFC 8684, B).
-                    data.sent.copy(segment.payload, to: $0)
+                    data.sent.copy(offered(index) ?? segment.payload, to: $0)
                 } else {
                     subflows[index].tcp.sendBuffer.copy(segment.payload, to: $0)
                 }
+            }
+            if subflows[index].pendingSince != nil {
+                chargeEarlyAnswer(index, length: length, hasPayload: !segment.payload.isEmpty)
             }
             return Transmit(
                 interface: subflows[index].interface, source: tuple.local.address,
@@ -96,10 +99,15 @@ extension Connection {
     ) -> (segment: OutgoingSegment, carriesSignal: Bool)? {
         subflows[index].tcp.receiveWindow = receiveWindow(index)
         if fastOpen != nil { offerEarlyData(index) }
+        if subflows[index].fastJoin != nil { makeOffer(index, now: now) }
         if subflows[index].isFourthPacketPending {
             // kernel-peer, 7.2: nothing may overtake the fourth packet of a join.
             subflows[index].isFourthPacketPending = false
             if let segment = subflows[index].tcp.pollACK(now: now) { return (segment, false) }
+        }
+        if case .dss? = subflows[index].signals.first {
+            // The mapping of what lies before all else on the subflow must not be overtaken.
+            if let segment = subflows[index].tcp.pollACK(now: now) { return (segment, true) }
         }
         if isFallback, case .fail? = subflows[index].signals.first {
             // Linux hears MP_FAIL only before the infinite mapping, which comes with data; if it has
@@ -138,7 +146,10 @@ extension Connection {
             decorateSYN(&segment, index)
         } else if !carriesSignal, let handshake = handshakeOption(for: segment, index) {
             segment.header.options.mptcp = [handshake]
-        } else if subflows[index].isFullyEstablished || subflows[index].kind == .capable {
+            if subflows[index].fastJoin?.isAccepted == true {
+                segment.header.options.dss = DSS(dataACK: .full(data.dataACK.rawValue))
+            }
+        } else if subflows[index].mayCarryData || subflows[index].kind == .capable {
             decorateEstablished(&segment, index, carriesSignal: carriesSignal)
         }
     }
@@ -183,6 +194,7 @@ extension Connection {
                         isBackup: subflow.isBackupForPeer, addressID: subflow.localAddressID,
                         token: remoteToken, nonce: subflow.localNonce))
             ]
+            if let option = offerOption(index) { segment.header.options.mptcp.append(option) }
         case (.join, false):
             guard let remoteKey else { return }
             let hmac = scheme.joinHMAC(
@@ -194,18 +206,21 @@ extension Connection {
                         isBackup: subflow.isBackupForPeer, addressID: subflow.localAddressID,
                         hmac: hmac.high, nonce: subflow.localNonce))
             ]
+            if subflow.fastJoin?.isAccepted == true {
+                segment.header.options.dss = DSS(dataACK: .full(data.dataACK.rawValue))
+            }
         }
     }
 
     /// What the opener repeats until the peer has answered: MP_CAPABLE on every segment that starts
     /// behind the SYN (mptcp-behaviour, 2.1 step 5), MP_JOIN on the third packet (4.1).
     private func handshakeOption(for segment: OutgoingSegment, _ index: Int) -> MPTCPOption? {
-        guard subflows[index].isOpener, !subflows[index].isFullyEstablished, let remoteKey,
-            segment.header.sequence == subflows[index].tcp.firstSequence
+        guard subflows[index].isOpener, !subflows[index].isFullyEstablished, let remoteKey
         else { return nil }
         let subflow = subflows[index]
         switch subflow.kind {
         case .capable:
+            guard segment.header.sequence == subflow.tcp.firstSequence else { return nil }
             // RFC 6824, 3.1: in version 0 data has its DSS from the start.
             if scheme == .v0, !segment.payload.isEmpty { return nil }
             var capable = capableTemplate
@@ -217,6 +232,8 @@ extension Connection {
             }
             return .capable(capable)
         case .join:
+            // Data that follows at once has no room for it.
+            guard segment.payload.isEmpty else { return nil }
             return .join(
                 .ack(
                     hmac: scheme.joinHMAC(
@@ -248,7 +265,11 @@ extension Connection {
                 if !segment.header.options.fits { segment.header.options.timestamps = nil }
                 return
             }
-            segment.header.options.mptcp = [signal]
+            if case .dss(let signal) = signal {
+                dss.mapping = signal.mapping
+            } else {
+                segment.header.options.mptcp = [signal]
+            }
         } else if carriesSignal, subflows[index].isDataFINPending {
             subflows[index].isDataFINPending = false
             let dsn = data.dataSequenceNumber(at: data.next)

@@ -35,6 +35,8 @@ public struct Connection: Sendable {
         case peerAnswered(IPAddress, HandshakeOutcome, at: Instant)
         /// A peer gave us a cookie for our next SYN, or (`nil`) a SYN with one went unanswered.
         case fastOpenAnswered(IPAddress, FastOpenOffer?, at: Instant)
+        /// A SYN with data went unanswered on an interface where one without was answered.
+        case synDataLost(InterfaceID, at: Instant)
         /// The first SYN held octets that can be read; the handshake goes on.
         case acceptedEarly
         /// A milestone.
@@ -102,6 +104,7 @@ public struct Connection: Sendable {
     /// it acknowledged our FIN.
     var peerKnowsEnd = false
     var paths = PathState()
+    var fastJoin = FastJoinState()
     var scheduler: Scheduler
     /// What the detailed event log saw last; `nil` unless it is wanted.
     var observation: Observation?
@@ -132,6 +135,8 @@ public struct Connection: Sendable {
         public var joinsFailed = 0
         /// ADD_ADDR with a bad HMAC.
         public var badAddressHMACs = 0
+        /// Joins that carry data early.
+        public var fastJoin = FastJoinCounters()
     }
 
     init(

@@ -56,6 +56,8 @@ public struct ConnectionConfiguration: Sendable {
     public var graceTime = Duration.seconds(60)
     /// Subflows beyond the first, both directions together.
     public var maximumExtraSubflows = 8
+    /// How subflows join, and which joins are taken.
+    public var fastJoin = FastJoinConfiguration()
     /// Half-open joins that are served at once.
     public var maximumPendingJoins = 8
     /// MP_CAPABLE SYNs before plain TCP is tried.
@@ -88,6 +90,8 @@ public struct StackInterface: Hashable, Sendable {
     public var isUp: Bool
     /// What the stack leaves to whoever sends its packets there.
     public var offload: SendOffload
+    /// Until when SYNs leave there without data: the last one with data was lost.
+    public var synDataBlockedUntil: Instant?
 
     /// An interface of these properties.
     public init(

@@ -101,6 +101,9 @@ struct Subflow: Sendable {
     /// Whether the last segment had none: the path strips options, or the peer has fallen back.
     var isPeerSilent = false
 
+    /// What goes beyond the join of RFC 8684.
+    var fastJoin: SubflowFastJoin?
+
     init(id: SubflowID, kind: Kind, isOpener: Bool, interface: InterfaceID, tcp: TCPConnection) {
         self.id = id
         self.kind = kind
@@ -123,15 +126,29 @@ struct Subflow: Sendable {
 
     /// Whether data may be scheduled here at all; a suspect only when there is no other.
     var isUsable: Bool {
-        mayCarryData && !isRetired && tcp.state.canSend && !tcp.hasReceivedFIN
+        mayCarryData && !isRetired && tcp.canSend && !tcp.hasReceivedFIN
             && closeDeadline == nil
     }
 
     /// RFC 8684, 3.1: the opener of a connection may send behind the SYN/ACK, with MP_CAPABLE; a
-    /// join carries nothing before it is fully established (3.2).
-    private var mayCarryData: Bool {
+    /// join carries nothing before it is fully established (3.2), unless both sides agreed on it.
+    var mayCarryData: Bool {
         isFullyEstablished || kind == .capable && isOpener && tcp.state.isSynchronized
+            || fastJoin?.maySendEarly == true && (isProvisional || tcp.state.isSynchronized)
     }
+
+    /// Whether the peer's SYN was believed, and its third packet has not come.
+    var isProvisional: Bool { pendingSince != nil && fastJoin?.isAccepted == true }
+
+    /// Whether the peer may send before our third packet has arrived, and none of what we sent has.
+    var isAnsweredEarly: Bool {
+        isOpener && fastJoin?.isAccepted == true && tcp.acknowledgedOffset == 0
+    }
+
+    /// Octets of the SYN of a join: its subflow's sequence numbers count them (fast-join, 5.4).
+    var sentShift: Int { kind == .join ? tcp.earlyAccepted : 0 }
+    /// The same of the peer's SYN.
+    var receivedShift: Int { kind == .join ? tcp.earlyReceived : 0 }
 
     /// Whether the connection lives by this subflow: its handshake is complete and it has not gone.
     var holdsConnection: Bool {
@@ -182,6 +199,11 @@ struct Subflow: Sendable {
         }
     }
 
+    /// The octets of our SYN are in the subflow's stream, before offset 0.
+    mutating func noteUnmapped(_ range: Range<Int>, now: Instant) {
+        append(SentMapping(data: range, subflowEnd: 0, sentAt: now, kind: .original))
+    }
+
     /// Forgets mappings that are acknowledged at connection level.
     mutating func forgetMappings(before offset: Int) {
         while let first = sentMappings.first, first.data.upperBound <= offset {
@@ -203,6 +225,9 @@ struct Subflow: Sendable {
         if signals.count == Self.maximumSignals { signals.removeFirst() }
         signals.append(option)
     }
+
+    /// Puts a signal ahead of all others.
+    mutating func signalFirst(_ option: MPTCPOption) { signals.prepend(option) }
 
     private static let maximumSignals = 32
 }

@@ -26,6 +26,26 @@ struct EndpointOptions: ParsableArguments {
     @Option(help: "Which subflow takes the next bytes. Swift stack only.")
     var scheduler: SchedulerKind?
 
+    @Option(
+        help: ArgumentHelp(
+            "How subflows join, and which joins are taken (default: standard). Swift stack only.",
+            discussion: """
+                early-data: data right behind the third ACK; syn-data: data in the SYN. Both ends \
+                have to have it, and say so in an experimental MPTCP option; otherwise the join is \
+                the standard one.
+                """))
+    var join: Scenario.JoinVariant?
+
+    @Option(
+        help: ArgumentHelp(
+            "What is sent on a subflow whose join is not proved yet (default: limited).",
+            discussion: """
+                With --join syn-data. strict: nothing; limited: three times what was received, and \
+                one segment at least; multimob: an initial window, as published, which lets a \
+                replayed SYN amplify. Swift stack only.
+                """))
+    var provisional: ProvisionalPolicy?
+
     @Flag(
         help: ArgumentHelp(
             "Let a fast subflow send again what a slow one holds up while the window is full.",
@@ -116,6 +136,9 @@ struct EndpointOptions: ParsableArguments {
                 throw ValidationError("--events is for --stack swift; the kernel does not tell")
             }
             if !interfaces.isEmpty { throw ValidationError("--interface is for --stack swift") }
+            if join != nil || provisional != nil {
+                throw ValidationError("--join and --provisional are for --stack swift")
+            }
             if ecn != nil {
                 throw ValidationError(
                     "--ecn is for --stack swift; the kernel has sysctl net.ipv4.tcp_ecn")
@@ -142,6 +165,12 @@ struct EndpointOptions: ParsableArguments {
             let kind = CongestionControlKind(rawValue: name.rawValue)
         {
             configuration.stack.connection.tcp.congestionControl = kind
+        }
+        if let variant = join.flatMap({ MPTCP.JoinVariant(rawValue: $0.rawValue) }) {
+            configuration.stack.connection.fastJoin.variant = variant
+        }
+        if let provisional {
+            configuration.stack.connection.fastJoin.provisional = provisional
         }
         if let ecn { configuration.stack.connection.tcp.ecn = ecn }
         configuration.stack.connection.tcp.isPaced = pacing

@@ -14,6 +14,8 @@ package enum OptionName: String, Hashable, Sendable, CaseIterable {
     case fail = "mp-fail"
     case fastClose = "mp-fastclose"
     case reset = "mp-tcprst"
+    /// Subtype 0xF: fast join.
+    case experimental = "mp-experimental"
     case maximumSegmentSize = "mss"
     case windowScale = "window-scale"
     case sackPermitted = "sack-permitted"
@@ -127,6 +129,7 @@ extension MPTCPOption {
         case .fail: .fail
         case .fastClose: .fastClose
         case .reset: .reset
+        case .fastJoin: .experimental
         case .unknown: .unknown
         }
     }

@@ -189,6 +189,7 @@ extension SignalTrace.Content {
         case .fastClose: "MP_FASTCLOSE"
         case .reset: "MP_TCPRST"
         case .dataFIN: "DATA_FIN"
+        case .joinCapabilities: "CAPS"
         }
     }
 
@@ -205,6 +206,8 @@ extension SignalTrace.Content {
             return address + (isBackup ? "backup" : "regular")
         case .fail(let number): return "data sequence number \(number)"
         case .reset(let reset): return reset.text
+        case .joinCapabilities(let features, let units):
+            return "fast join features \(features.rawValue), SYN payload up to \(Int(units) * 64)"
         case .fastClose, .dataFIN: return nil
         }
     }

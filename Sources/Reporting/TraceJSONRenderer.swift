@@ -140,6 +140,7 @@ package struct TraceJSONRenderer {
             "listener_address_id": Self.integer(join.listenerAddressID.map { Int($0.rawValue) }),
             "opener_backup": join.openerBackup.map(JSONValue.bool) ?? .null,
             "listener_backup": join.listenerBackup.map(JSONValue.bool) ?? .null,
+            "fast_join": join.fastJoin.map(fastJoin) ?? .null,
             "syns": .array(join.syns.map(times)),
             "synack": join.synACK.map(times) ?? .null,
             "third_ack": join.thirdACK.map(times) ?? .null,
@@ -150,6 +151,15 @@ package struct TraceJSONRenderer {
             "outcome": .string(outcome),
             "refused_by": Self.string(refusedBy),
             "refused_reason": Self.integer(reset.map { Int($0.reason.rawValue) }),
+        ])
+    }
+
+    private func fastJoin(_ fastJoin: FastJoinTrace) -> JSONValue {
+        let octets: Int? = if case .data(let octets) = fastJoin.offer { octets } else { nil }
+        return .members([
+            "offer": .string(octets == nil ? "resume" : "data"),
+            "octets": Self.integer(octets),
+            "taken": fastJoin.isTaken.map(JSONValue.bool) ?? .null,
         ])
     }
 

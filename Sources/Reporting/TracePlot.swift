@@ -55,7 +55,7 @@ extension SequencePlot {
             switch signal.content {
             case .removeAddress, .priority, .fail, .fastClose:
                 marks.append((time, signal.content.name))
-            case .addAddress, .reset, .dataFIN: break
+            case .addAddress, .reset, .dataFIN, .joinCapabilities: break
             }
         }
         return Array(marks.sorted { $0.time < $1.time }.prefix(markLimit))

@@ -140,6 +140,7 @@ package struct TraceTextRenderer {
                 continue
             }
             text += ": SYN at \(milliseconds(start)) ms"
+            text += Self.fastJoin(join.fastJoin)
             if join.syns.count > 1 { text += " (sent \(join.syns.count) times)" }
             for (name, times) in [
                 ("SYN/ACK", join.synACK), ("third ACK", join.thirdACK),
@@ -152,6 +153,21 @@ package struct TraceTextRenderer {
             text += Self.verdicts(join) + "\n"
         }
         return text
+    }
+
+    /// What the SYN said beyond MP_JOIN.
+    private static func fastJoin(_ fastJoin: FastJoinTrace?) -> String {
+        guard let fastJoin else { return "" }
+        let offer =
+            switch fastJoin.offer {
+            case .data(let octets): "\(octets) octets of data"
+            case .resume: "resume"
+            }
+        return switch fastJoin.isTaken {
+        case true?: " with \(offer), taken"
+        case false?: " with \(offer), not taken"
+        case nil: " with \(offer)"
+        }
     }
 
     private static func outcome(_ outcome: JoinTrace.Outcome) -> String {

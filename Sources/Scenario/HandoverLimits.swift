@@ -102,7 +102,7 @@ package struct HandoverLimits: Hashable, Sendable {
             return .unknown("nothing tells the client of the break: detection has no limit")
         }
         var least = earliest + path.way(scenario.direction).delay + record
-        let bringsDataACK = scenario.mode == .breakBeforeMake && scenario.join == .standard
+        let bringsDataACK = scenario.mode == .breakBeforeMake && scenario.agreedJoin == .standard
         if scenario.workloadKind == .bulk, scenario.direction == .upload, !bringsDataACK {
             guard let pending else {
                 return .unknown("octets without DATA_ACK at ready are not known")
@@ -119,7 +119,7 @@ package struct HandoverLimits: Hashable, Sendable {
         _ scenario: HandoverScenario, _ path: NewPath, _ signal: Duration
     ) -> Duration {
         let trip = path.roundTrip
-        switch (scenario.mode, scenario.direction, scenario.join) {
+        switch (scenario.mode, scenario.direction, scenario.agreedJoin) {
         case (.makeBeforeBreak, .upload, _): return .zero
         case (.makeBeforeBreak, .download, _): return signal
         // SYN and SYN/ACK, third and fourth ACK.

@@ -191,8 +191,8 @@ extension HandoverScenario {
     package static let leastRest = Duration.milliseconds(500)
     /// Seeds lie below: a double holds every integer up to here.
     package static let seedBound: UInt64 = 1 << 53
-    /// Join variants that this version has.
-    package static let availableJoins: Set<JoinVariant> = [.standard]
+    /// The variant that the ends can agree on: the kernel knows the standard join only.
+    package var agreedJoin: JoinVariant { server == .swift ? join : .standard }
 
     /// Everything that is wrong with the options, in their order; empty if the scenario can run.
     package var problems: [ScenarioProblem] {
@@ -273,11 +273,9 @@ extension HandoverScenario {
                     "'model' is what a simulation has; use netem or relay, or --backend simulation")
             )
         }
-        if !Self.availableJoins.contains(join) {
-            result.append(.init("--join", "'\(join.rawValue)' is not in this version"))
-        }
-        if join != .standard, hasKernel {
-            result.append(.init("--join", "the kernel's stack knows 'standard' only"))
+        if join != .standard, client == .kernel {
+            result.append(
+                .init("--join", "it is the client that joins, and the kernel knows 'standard' only"))
         }
         if congestionControl == .bbr, client != .kernel || server != .kernel {
             result.append(

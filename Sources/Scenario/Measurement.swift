@@ -52,7 +52,7 @@ extension HandoverQuestion {
             oldPath: paths.old, newPath: paths.new,
             window: moments.start..<max(moments.start, moments.end))
         joinPermission =
-            switch scenario.join {
+            switch scenario.agreedJoin {
             case .standard: .fourthACK
             case .earlyData: .thirdACK
             case .synData: .syn

@@ -99,8 +99,9 @@ extension TCPConnection {
             length <= congestion.window - pipe,
             length <= snd.window - snd.una.distance(to: snd.nxt)
         else { return nil }
+        let segment = takeNewData(limit: length, now: now)
         snd.earlyAllowance -= length
-        return takeNewData(limit: length, now: now)
+        return segment
     }
 
     /// Lost segments first, as far as the congestion window allows; then a tail loss probe.

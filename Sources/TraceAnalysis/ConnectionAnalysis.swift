@@ -287,6 +287,7 @@ extension ConnectionAnalysis {
             result.openerAddressID = id
             result.openerBackup = isBackup
         }
+        result.fastJoin = facts.fastJoin(table)
         if case .synACK(let isBackup, let id, _, _) = facts.joinSYNACK {
             result.listenerAddressID = id
             result.listenerBackup = isBackup
@@ -296,16 +297,22 @@ extension ConnectionAnalysis {
     }
 
     /// RFC 8684, 3.2: the listener sends nothing but SYN/ACKs before it has the third ACK, so its first
-    /// other segment in order tells the opener that the join is complete.
+    /// other segment in order tells the opener that the join is complete. Where the SYN asked for it,
+    /// data may come sooner, and only an ACK without tells.
     private func fourthACK(of index: Int) -> Int? {
         let flow = group.flows[index]
+        let mayAnswerEarly = flow.facts.fastJoin(table)?.isTaken == true
         for number in table.flows[flow.facts.flow].packets {
             let observed = table.packets[number]
             let segment = observed.segment
             guard !flow.facts.isFromOpener(observed), !segment.isReset,
                 !segment.flags.contains(.syn), segment.isAcknowledgment
             else { continue }
-            if let initial = flow.facts.listener.initialSequence, segment.sequence != initial + 1 {
+            if mayAnswerEarly {
+                if segment.payload > 0 { continue }
+            } else if let initial = flow.facts.listener.initialSequence,
+                segment.sequence != initial + 1
+            {
                 continue
             }
             return number
@@ -376,7 +383,9 @@ extension ConnectionAnalysis {
                 case .fail(let number): note(.fail(number))
                 case .fastClose: note(.fastClose)
                 case .reset(let reset): note(.reset(reset))
-                case .capable, .join, .dss, .unknown: break
+                case .fastJoin(.capabilities(let features, let units)):
+                    note(.joinCapabilities(features, maximumPayloadUnits: units))
+                case .fastJoin, .capable, .join, .dss, .unknown: break
                 }
             }
         }

@@ -177,6 +177,8 @@ package struct SignalTrace: Hashable, Sendable {
         case fastClose
         case reset(MPTCPReset)
         case dataFIN
+        /// What the sender can do when a subflow joins (fast-join, 5.1).
+        case joinCapabilities(FastJoinFeatures, maximumPayloadUnits: UInt8)
     }
 
     package var content: Content

@@ -59,6 +59,12 @@ struct FlowTable {
                 UInt64(record.identification) << 48
                 ^ UInt64(truncatingIfNeeded: record.payload) << 32 ^ UInt64(record.window) << 16
                 ^ Self.dataACK(record.options.dss) &* 0x9e37_79b9_7f4a_7c15
+                ^ Self.signals(record.options.mptcp) &* 0xbf58_476d_1ce4_e5b9
+        }
+
+        /// Several ACKs that differ in their signals only may leave at once.
+        private static func signals(_ options: [MPTCPOption]) -> UInt64 {
+            options.reduce(0) { $0 << 16 ^ UInt64($1.mark) << 8 ^ UInt64($1.encodedLength) }
         }
 
         /// One number for the hasher: this is where most of the time of an analysis would go.
@@ -172,5 +178,24 @@ struct FlowTable {
     private func isReuse(of index: Int, by record: SegmentRecord) -> Bool {
         if let known = flows[index].synSequence { return known != record.sequence }
         return !flows[index].packets.isEmpty
+    }
+}
+
+extension MPTCPOption {
+    /// A number for each kind of option.
+    fileprivate var mark: UInt8 {
+        switch self {
+        case .capable: 1
+        case .join: 2
+        case .dss: 3
+        case .addAddress: 4
+        case .removeAddress: 5
+        case .priority: 6
+        case .fail: 7
+        case .fastClose: 8
+        case .reset: 9
+        case .fastJoin: 10
+        case .unknown(let subtype, _, _): 11 + subtype
+        }
     }
 }

@@ -71,7 +71,7 @@ extension HandoverLook {
             switch signal.content {
             case .removeAddress, .priority:
                 if let time = signal.times.first { moments.append(time) }
-            case .addAddress, .fail, .fastClose, .reset, .dataFIN: break
+            case .addAddress, .fail, .fastClose, .reset, .dataFIN, .joinCapabilities: break
             }
         }
         let first = moments.filter { $0 >= start }.min()

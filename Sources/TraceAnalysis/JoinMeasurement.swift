@@ -1,9 +1,12 @@
 internal import NetworkPrimitives
+internal import WireFormat
 
 /// The join that matters to a question: the one of the new path.
 struct JoinMeasurement {
     private let question: HandoverQuestion
     private let join: JoinTrace?
+    /// Whether the listener of the join said that it takes data behind the third ACK.
+    private let takesEarlyData: Bool
     private let missing: String
 
     init(_ connection: ConnectionTrace, _ question: HandoverQuestion, _ paths: [Int?]) {
@@ -15,6 +18,11 @@ struct JoinMeasurement {
         }
         let inTime = candidates.filter { ($0.start ?? .max) >= start ?? .min }
         join = inTime.first { $0.outcome == .established } ?? inTime.first ?? candidates.first
+        let isFromClient = join?.isFromClient ?? true
+        takesEarlyData = connection.signals.contains {
+            guard case .joinCapabilities(let features, _) = $0.content else { return false }
+            return $0.isFromClient != isFromClient && features.contains(.earlyData)
+        }
         missing = "no SYN+MP_JOIN on path \(question.paths[question.newPath].name)"
     }
 
@@ -30,10 +38,13 @@ struct JoinMeasurement {
     /// From the first SYN until the joining host may send data.
     var latency: Known<Int64> {
         guard let start = syn.value else { return syn }
+        // A variant that the other end did not agree to, or that the path did not let through, is
+        // the standard join.
         return switch question.joinPermission {
-        case .fourthACK: fourthACK.map { $0 - start }
-        case .thirdACK: thirdACK.map { $0 - start }
-        case .syn: .value(0)
+        case .syn where join?.fastJoin?.isTaken == true: .value(0)
+        case .thirdACK where takesEarlyData, .syn where takesEarlyData && join?.fastJoin == nil:
+            thirdACK.map { $0 - start }
+        case .fourthACK, .thirdACK, .syn: fourthACK.map { $0 - start }
         }
     }
 

@@ -40,6 +40,8 @@ package struct JoinTrace: Hashable, Sendable {
     package var synACKHMAC: Verdict
     package var thirdACKHMAC: Verdict
     package var outcome: Outcome
+    /// What the SYN offered beyond a join.
+    package var fastJoin: FastJoinTrace?
 
     /// When the first SYN left.
     package var start: Int64? { syns.first?.first }

@@ -46,7 +46,9 @@ extension StreamAnalysis {
             let packet = packets[index]
             let segment = segment(index)
             if packet.isFromClient == isFromClient {
-                if segment.payload > 0 { steps.append((packet.sentTime, 1, index)) }
+                // A SYN of a join whose payload nobody took sent nothing of the stream.
+                let isVoid = segment.isSYN && segment.join != nil && ownMappings[index] == nil
+                if segment.payload > 0, !isVoid { steps.append((packet.sentTime, 1, index)) }
             } else if segment.isAcknowledgment, let time = acknowledgmentTime(packet) {
                 steps.append((time, 0, index))
             }

@@ -146,10 +146,8 @@ struct StreamAnalysis {
         guard flows[flow].isOpenedByClient == isFromClient, facts.isCapable,
             let syn = facts.syns.first, let synACK = facts.synACKs.first
         else { return 0 }
-        let sent = table.packets[syn].segment
-        guard sent.payload > 0 else { return 0 }
-        let accepted = sent.sequence.distance(to: table.packets[synACK].segment.acknowledgment) - 1
-        return min(max(accepted, 0), sent.payload)
+        return facts.acceptedOctets(
+            of: table.packets[syn].segment, by: table.packets[synACK].segment)
     }
 
     /// Step 1: which octet of the stream each position of each subflow is.
@@ -197,6 +195,13 @@ struct StreamAnalysis {
         if let length = segment.capable?.dataLength {
             // RFC 8684, 3.1: MP_CAPABLE with data maps the first octets.
             return StreamMapping(position: 1, length: Int(length), offset: 0)
+        }
+        if segment.isSYN, segment.join != nil {
+            guard let data = flows[packets[index].flow].facts.acceptedSYNData(table),
+                data.packet == packets[index].number,
+                let offset = offset(of: data.start, near: highest)
+            else { return nil }
+            return StreamMapping(position: position + 1, length: data.octets, offset: offset)
         }
         guard let dss = segment.options.dss, let mapping = dss.mapping else { return nil }
         guard let offset = offset(of: mapping.dataSequenceNumber, near: highest) else {

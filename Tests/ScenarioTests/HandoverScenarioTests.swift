@@ -71,7 +71,7 @@ struct HandoverScenarioTests {
         ("--client", { ($0.backend, $0.client) = (.simulation, .kernel) }),
         ("--server", { ($0.backend, $0.server) = (.simulation, .kernel) }),
         ("--link-emulation", { ($0.backend, $0.linkEmulation) = (.simulation, .relay) }),
-        ("--join", { $0.join = .earlyData }),
+        ("--join", { ($0.join, $0.client) = (.earlyData, .kernel) }),
         ("--kernel-pm", { $0.kernelPathManagement = .endpointDelete }),
         ("--congestion-control", { $0.congestionControl = .bbr }),
         ("--snaplen", { $0.requestedSnapLength = 64 }),

@@ -24,7 +24,8 @@ enum WorkloadKind: CaseIterable { case bulk, stream, requestResponse }
 
     func run(
         makeFirst: Bool, _ kind: BreakKind, isUpload: Bool, _ workload: WorkloadKind,
-        families: TwoPathNetwork.Families = .v4, prepare: (TwoPathNetwork) -> Void = { _ in }
+        families: TwoPathNetwork.Families = .v4, join: JoinVariant = .standard,
+        serverJoin: JoinVariant? = nil, prepare: (TwoPathNetwork) -> Void = { _ in }
     ) -> Result {
         let total: Int =
             switch workload {
@@ -34,6 +35,8 @@ enum WorkloadKind: CaseIterable { case bulk, stream, requestResponse }
             }
         var shape: TwoPathNetwork.Shape = makeFirst ? .init() : .breakBeforeMake
         shape.families = families
+        shape.client.connection.fastJoin.variant = join
+        shape.server.connection.fastJoin.variant = serverJoin ?? join
         let network = TwoPathNetwork(
             shape,
             upload: isUpload || workload == .requestResponse ? total : 0,

@@ -81,7 +81,7 @@ struct WiresharkTests {
         case .join(.synACK): [.syn, .ack]
         case .reset: [.rst, .ack]
         case .capable, .join, .dss, .addAddress, .removeAddress, .priority, .fail, .fastClose,
-            .unknown:
+            .fastJoin, .unknown:
             .ack
         }
     }

@@ -65,7 +65,7 @@ public enum HandshakeScheme: Hashable, Sendable {
         }
     }
 
-    private func authenticate(_ message: [UInt8], localKey: Key, remoteKey: Key) -> [UInt8] {
+    func authenticate(_ message: [UInt8], localKey: Key, remoteKey: Key) -> [UInt8] {
         let key = SymmetricKey(
             data: Self.bytes(localKey.rawValue) + Self.bytes(remoteKey.rawValue))
         return switch self {
@@ -78,7 +78,7 @@ public enum HandshakeScheme: Hashable, Sendable {
         (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * $0)) }
     }
 
-    private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+    static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
         bytes.reduce(0) { $0 << 8 | UInt64($1) }
     }
 }

@@ -135,7 +135,7 @@ extension Connection {
     }
 
     /// A port that no subflow of this connection has, if there is one.
-    private mutating func ephemeralPort() -> UInt16 {
+    mutating func ephemeralPort() -> UInt16 {
         let ports = configuration.ephemeralPorts
         let start = Int(generator.next() % UInt64(ports.count))
         for step in 0..<ports.count {

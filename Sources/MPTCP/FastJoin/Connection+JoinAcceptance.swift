@@ -1,0 +1,212 @@
+internal import CongestionControl
+internal import NetworkPrimitives
+internal import TCP
+internal import WireFormat
+
+/// The acceptor's side of a fast join (fast-join, 5.5).
+extension Connection {
+    /// What a SYN+MP_JOIN brought that is to be believed: `nil` makes it a join as any other.
+    struct JoinOffer {
+        var start: Int
+        var payload: [UInt8]
+        var isFollowedByFIN: Bool
+        var isResume: Bool
+    }
+
+    /// Reads and verifies the offer of a SYN. `mayVerify` says whether the host can afford a MAC.
+    mutating func receiveOffer(
+        _ syn: SegmentHeader, payload: UnsafeRawBufferPointer, mayVerify: Bool
+    ) -> JoinOffer? {
+        guard let remoteKey, mayVerify, data.failure == nil,
+            subflows.count(where: \.isProvisional) < configuration.fastJoin.maximumProvisional,
+            case .join(.syn(let isBackup, let addressID, let token, let nonce))? =
+                syn.options.mptcp.first(where: { if case .join(.syn) = $0 { true } else { false } })
+        else { return nil }
+        var message = FastJoinMessage(
+            purpose: .data, token: token, nonce: nonce, addressID: addressID, isBackup: isBackup,
+            number: data.dataACK)
+        let offer: JoinOffer
+        let claimed: UInt64
+        switch syn.options.fastJoin {
+        case .data(let isFollowedByFIN, let number, let mac)?:
+            guard mayReceive(.data), !payload.isEmpty else { return nil }
+            guard let start = data.receivedOffset(of: .low32(number)),
+                start <= data.received.end, start >= data.received.end - data.receiveCapacity,
+                start + payload.count <= data.advertisedEnd
+            else {
+                counters.fastJoin.outOfWindow += 1
+                return nil
+            }
+            message.isFollowedByFIN = isFollowedByFIN
+            message.number = data.remoteInitialDSN + 1 + start
+            claimed = mac
+            offer = JoinOffer(
+                start: start, payload: Array(payload), isFollowedByFIN: isFollowedByFIN,
+                isResume: false)
+        case .resume(let number, let mac)?:
+            guard mayReceive(.resume) else { return nil }
+            guard let offset = data.sentOffset(of: .low32(number)), offset >= data.acknowledged,
+                offset <= data.next + (data.isFINSent ? 1 : 0)
+            else {
+                counters.fastJoin.outOfWindow += 1
+                return nil
+            }
+            message.purpose = .resume
+            message.number = data.dataSequenceNumber(at: offset)
+            claimed = mac
+            offer = JoinOffer(start: offset, payload: [], isFollowedByFIN: false, isResume: true)
+        case .capabilities?, nil: return nil
+        }
+        let expected = scheme.fastJoinMAC(
+            message, payload: offer.payload, joinerKey: remoteKey, acceptorKey: localKey)
+        guard expected ^ claimed == 0 else {
+            counters.fastJoin.badMAC += 1
+            return nil
+        }
+        return offer
+    }
+
+    /// Believes a SYN: what it brought is the application's, and the subflow is provisional until
+    /// the third packet proves that the peer knows our nonce, too.
+    mutating func accept(
+        _ offer: JoinOffer, _ syn: SegmentHeader, packetLength: Int, _ index: Int, now: Instant
+    ) {
+        counters.fastJoin.accepted += 1
+        data.isContiguous = false
+        var join = SubflowFastJoin()
+        join.isAccepted = true
+        join.provisionalDeadline = now + configuration.fastJoin.provisionalTimeout
+        join.maySendEarly = configuration.fastJoin.provisional != .strict
+        join.budget = 3 * packetLength
+        subflows[index].fastJoin = join
+        allowEarlyAnswer(index)
+        let isNews = offer.isResume ? resume(offer, syn, index, now: now) : take(offer, now: now)
+        if !isNews { counters.fastJoin.replayed += 1 }
+        log(
+            "join_data_received", now: now,
+            ("subflow", .number(Int(subflows[index].id.rawValue))),
+            ("length", .number(offer.payload.count)))
+        guard join.maySendEarly, isNews else { return }
+        // The peer opens a subflow in this way when it has no other left.
+        for other in subflows.indices where other != index && subflows[other].isUsable {
+            suspect(other, now: now)
+        }
+        for other in subflows.indices where other != index {
+            reinjectEverything(of: other, now: now)
+        }
+    }
+
+    /// The payload lies at its data sequence number: it may come twice, and only once counts.
+    private mutating func take(_ offer: JoinOffer, now: Instant) -> Bool {
+        let before = data.received.end
+        let insertion = offer.payload.withUnsafeBytes { data.received.insert($0, at: offer.start) }
+        counters.duplicateBytes += offer.payload.count - insertion.newBytes
+        counters.fastJoin.bytesEarly += insertion.newBytes
+        if offer.isFollowedByFIN { notePeerFIN(at: offer.start + offer.payload.count) }
+        if data.received.end > before { openWindow() }
+        finishReceiving(now: now)
+        if data.received.end > before { signalReadable() }
+        return insertion.newBytes > 0
+    }
+
+    private mutating func resume(
+        _ offer: JoinOffer, _ syn: SegmentHeader, _ index: Int, now: Instant
+    ) -> Bool {
+        guard configuration.fastJoin.provisional != .strict else { return true }
+        let number = data.dataSequenceNumber(at: offer.start)
+        receiveDataACK(.full(number.rawValue), syn, index, now: now)
+        return true
+    }
+
+    /// Has TCP send what a subflow may that the peer has yet to prove (fast-join, 5.5 rule 9).
+    mutating func allowEarlyAnswer(_ index: Int) {
+        guard subflows[index].isProvisional, let join = subflows[index].fastJoin,
+            join.maySendEarly
+        else { return }
+        let segment = subflows[index].tcp.effectiveMSS
+        let allowance: Int
+        switch configuration.fastJoin.provisional {
+        case .strict: return
+        case .limited:
+            let room = max(join.budget - Self.headerLength, 0)
+            allowance = join.hasAnswered ? room : max(room, segment)
+            if allowance < segment, !join.isBlocked, data.next < data.sent.end {
+                subflows[index].fastJoin?.isBlocked = true
+                counters.fastJoin.amplificationBlocked += 1
+            }
+        case .multimob: allowance = subflows[index].tcp.congestion.window
+        }
+        subflows[index].tcp.allowEarlyAnswer(allowance)
+    }
+
+    /// Octets of the headers of a segment with data at most.
+    private static var headerLength: Int { 100 }
+
+    /// A packet left on a subflow that the peer has yet to prove.
+    mutating func chargeEarlyAnswer(_ index: Int, length: Int, hasPayload: Bool) {
+        guard subflows[index].isProvisional else { return }
+        subflows[index].fastJoin?.budget -= length
+        if hasPayload { subflows[index].fastJoin?.hasAnswered = true }
+        allowEarlyAnswer(index)
+    }
+
+    // MARK: Data ahead of the third packet
+
+    /// Keeps a segment that overtook the third packet, if the peer was told that it may. Returns
+    /// whether it did.
+    mutating func hold(
+        _ header: SegmentHeader, _ payload: UnsafeRawBufferPointer, ecn: ECNCodepoint,
+        _ index: Int
+    ) -> Bool {
+        guard subflows[index].pendingSince != nil, mayReceive(.earlyData),
+            !header.options.mptcp.contains(where: { if case .join = $0 { true } else { false } })
+        else { return false }
+        var join = subflows[index].fastJoin ?? SubflowFastJoin()
+        let kept = join.held.reduce(0) { $0 + $1.payload.count }
+        // A segment without text or FIN says nothing that the next one does not say.
+        if kept + payload.count <= SubflowFastJoin.heldLimit, join.held.count < 64,
+            !payload.isEmpty || header.flags.contains(.fin)
+        {
+            join.held.append(
+                SubflowFastJoin.HeldSegment(header: header, payload: Array(payload), ecn: ecn))
+            join.budget += 3 * payload.count
+            subflows[index].fastJoin = join
+        }
+        return true
+    }
+
+    /// The third packet came: what had overtaken it is taken now.
+    mutating func releaseHeld(_ id: SubflowID, now: Instant) {
+        guard let index = index(of: id), let join = subflows[index].fastJoin, !join.held.isEmpty,
+            subflows[index].pendingSince == nil
+        else { return }
+        subflows[index].fastJoin?.held = []
+        for segment in join.held {
+            _ = segment.payload.withUnsafeBytes {
+                receive(segment.header, payload: $0, ecn: segment.ecn, on: id, now: now)
+            }
+        }
+    }
+
+    /// The third packet never came: what was sent there goes elsewhere (fast-join, 5.5 rule 10).
+    mutating func handleProvisionalDeadline(_ index: Int, now: Instant) {
+        guard let deadline = subflows[index].fastJoin?.provisionalDeadline, deadline <= now,
+            subflows[index].isProvisional
+        else { return }
+        subflows[index].fastJoin?.provisionalDeadline = nil
+        counters.fastJoin.provisionalExpired += 1
+        counters.joinsFailed += 1
+        log(
+            "join_expired", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))))
+        reinjectEverything(of: index, now: now)
+        subflows[index].tcp.discard()
+    }
+}
+
+extension TCPOptions {
+    /// The fast join option of a SYN.
+    var fastJoin: FastJoinOption? {
+        for case .fastJoin(let option) in mptcp { return option }
+        return nil
+    }
+}

@@ -1,0 +1,89 @@
+internal import WireFormat
+
+/// What a joining subflow may carry when.
+public enum JoinVariant: String, Sendable, CaseIterable {
+    /// Data after the fourth packet (RFC 8684, 3.2).
+    case standard
+    /// Data right behind the third packet (fast-join, 5.6a).
+    case earlyData = "early-data"
+    /// Data in the SYN (fast-join, 5.2).
+    case synData = "syn-data"
+}
+
+/// What an acceptor sends on a subflow whose third packet has not come (fast-join, 5.5 rule 9).
+public enum ProvisionalPolicy: String, Sendable, CaseIterable {
+    /// Nothing.
+    case strict
+    /// Three times what it received, and one full segment at least.
+    case limited
+    /// An initial window: what was published, and an amplifier for whoever replays a SYN.
+    case multimob
+}
+
+/// How a connection joins, and which joins it takes. Both ends have to speak of it first (CAPS);
+/// a peer that does not gets the join of RFC 8684.
+public struct FastJoinConfiguration: Sendable {
+    /// How this side joins; what the peer may do is the same.
+    public var variant = JoinVariant.standard
+    /// What this side sends on a subflow that the peer has yet to prove.
+    public var provisional = ProvisionalPolicy.limited
+    /// Subflows at once that the peer has yet to prove and whose SYN was believed.
+    public var maximumProvisional = 4
+    /// How long such a subflow waits for its third packet.
+    public var provisionalTimeout = Duration.seconds(3)
+    /// Octets of the largest payload of a SYN that this side takes; CAPS says it in units of 64.
+    public var maximumPayload = 1_408
+
+    /// The defaults: RFC 8684.
+    public init() {}
+
+    /// What CAPS says of this side.
+    var features: FastJoinFeatures {
+        switch variant {
+        case .standard: []
+        case .earlyData: .earlyData
+        case .synData: [.data, .resume, .earlyData]
+        }
+    }
+}
+
+/// What happened to fast joins, both directions together (fast-join, 5.7).
+public struct FastJoinCounters: Hashable, Sendable {
+    /// SYNs with FJ-DATA or FJ-RESUME sent.
+    public var sent = 0
+    /// SYNs of the peer's that were believed.
+    public var accepted = 0
+    /// Our SYNs whose peer took the join and not what came with it.
+    public var ignored = 0
+    /// SYNs with a wrong MAC.
+    public var badMAC = 0
+    /// SYNs whose number lies outside of the window.
+    public var outOfWindow = 0
+    /// SYNs that brought nothing that had not arrived before.
+    public var replayed = 0
+    /// SYNs of ours that had to be repeated without their payload.
+    public var synTimeouts = 0
+    /// Subflows that were dropped because their third packet never came.
+    public var provisionalExpired = 0
+    /// Octets that came in SYNs and were new.
+    public var bytesEarly = 0
+    /// Subflows on which data had to wait for the third packet.
+    public var amplificationBlocked = 0
+
+    /// Nothing happened yet.
+    public init() {}
+
+    /// Adds what happened elsewhere.
+    public mutating func add(_ other: FastJoinCounters) {
+        sent += other.sent
+        accepted += other.accepted
+        ignored += other.ignored
+        badMAC += other.badMAC
+        outOfWindow += other.outOfWindow
+        replayed += other.replayed
+        synTimeouts += other.synTimeouts
+        provisionalExpired += other.provisionalExpired
+        bytesEarly += other.bytesEarly
+        amplificationBlocked += other.amplificationBlocked
+    }
+}
