@@ -275,7 +275,8 @@ extension HandoverScenario {
         }
         if join != .standard, client == .kernel {
             result.append(
-                .init("--join", "it is the client that joins, and the kernel knows 'standard' only"))
+                .init("--join", "it is the client that joins, and the kernel knows 'standard' only")
+            )
         }
         if congestionControl == .bbr, client != .kernel || server != .kernel {
             result.append(

@@ -157,7 +157,8 @@ extension Connection {
         openJoin(
             from: Endpoint(subflow.tcp.tuple.local.address, ephemeralPort()),
             to: subflow.tcp.tuple.remote, remoteAddressID: subflow.remoteAddressID,
-            isBackup: subflow.isBackupForPeer, interface: subflow.interface, isPlain: true, now: now)
+            isBackup: subflow.isBackupForPeer, interface: subflow.interface, isPlain: true, now: now
+        )
     }
 
     /// Somebody acknowledged octets of the SYN who is not the peer, or the DATA_ACK was lost on the
