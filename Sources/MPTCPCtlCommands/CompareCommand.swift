@@ -153,11 +153,17 @@ struct CompareCommand: ParsableCommand {
     fileprivate static func topology(
         _ testbed: String, _ links: [LinkOverride]
     ) throws(ComparisonProblem) -> Topology {
+        let topology: Topology
         do {
-            // What is wrong with the file itself has a place in it.
-            let topology = try TestbedLibrary.load(testbed)
-            return links.isEmpty ? topology : try TestbedLibrary.load(testbed, overrides: links)
-        } catch .wrong(let error) where error.line == nil && !links.isEmpty {
+            // What is wrong with the file itself has a place in it; what a cell puts there has none.
+            topology = try TestbedLibrary.load(testbed)
+        } catch {
+            throw ComparisonProblem("\(error)")
+        }
+        if links.isEmpty { return topology }
+        do {
+            return try TestbedLibrary.load(testbed, overrides: links)
+        } catch .wrong(let error) {
             throw ComparisonProblem(
                 "\(error.field): \(error.message)", suggestion: error.suggestion)
         } catch {

@@ -1,5 +1,6 @@
 import Scenario
 import Testing
+import Topology
 
 /// The matrix: axes, cells, order, fingerprint.
 @Suite struct ComparisonPlanTests {
@@ -14,7 +15,8 @@ import Testing
             ])
         #expect(plan.cells.map(\.number) == [1, 2, 3, 4])
         #expect(plan.cells.map(\.scenario.mode.rawValue)[2] == "make-before-break")
-        #expect(plan.cells.map(\.newPath.roundTripTime) == [20, 60, 20, 60].map { .milliseconds($0) })
+        #expect(
+            plan.cells.map(\.newPath.roundTripTime) == [20, 60, 20, 60].map { .milliseconds($0) })
     }
 
     @Test func everyOptionCanBeVaried() throws {
@@ -48,8 +50,12 @@ import Testing
         (["mode=break-before-make", "mode=make-before-break"], "twice"),
         (["client=swift,kernel"], "cell 'client=kernel': --client"),
         (["duration=1s"], "ends too early"), (["testbed=wifi"], "wifi"),
-        (["break-at=" + (1...200).map { "\($0)ms" }.joined(separator: ","),
-            "make-after=" + (1...200).map { "\($0)ms" }.joined(separator: ",")], "more than"),
+        (
+            [
+                "break-at=" + (1...200).map { "\($0)ms" }.joined(separator: ","),
+                "make-after=" + (1...200).map { "\($0)ms" }.joined(separator: ","),
+            ], "more than"
+        ),
     ])
     func whatIsWrongIsSaid(axes: [String], word: String) {
         let error = #expect(throws: ComparisonProblem.self) { try ComparisonFixtures.plan(axes) }
