@@ -188,12 +188,14 @@ let package = Package(
                 "TCP",
                 "MPTCP", "HostStack", "NetworkSimulation",
             ]),
-        tests("ScenarioTests", ["NetworkPrimitives", "WireFormat", "TraceAnalysis", "Scenario"]),
+        tests(
+            "ScenarioTests",
+            ["NetworkPrimitives", "WireFormat", "Topology", "TraceAnalysis", "Scenario"]),
         tests(
             "ReportingTests",
             [
-                "NetworkPrimitives", "WireFormat", "Scenario", "TraceAnalysis", "LinuxSystem",
-                "PacketCapture", "Reporting",
+                "NetworkPrimitives", "WireFormat", "Topology", "Scenario", "TraceAnalysis",
+                "LinuxSystem", "PacketCapture", "Reporting",
             ]),
         tests(
             "KernelEndpointTests",

@@ -2,8 +2,8 @@ internal import LinuxSystem
 
 /// What helps to understand a failed run: the state of both sides while they still stand.
 struct DebugCollection {
-    let directory: OutputDirectory
-    /// Relative to the output directory.
+    let files: ResultFiles
+    /// Relative to them.
     let path: String
 
     private static let tools: [(file: String, program: String, arguments: [String])] = [
@@ -21,8 +21,8 @@ struct DebugCollection {
                 let outcome = try? ChildProcess.run(
                     tool.program, tool.arguments, in: namespace)
             else { continue }
-            try? directory.write(outcome.output + outcome.error, to: "\(path)/\(host)-\(tool.file)")
+            try? files.write(outcome.output + outcome.error, to: "\(path)/\(host)-\(tool.file)")
         }
-        if !errorText.isEmpty { try? directory.write(errorText, to: "\(path)/\(host)-stderr") }
+        if !errorText.isEmpty { try? files.write(errorText, to: "\(path)/\(host)-stderr") }
     }
 }

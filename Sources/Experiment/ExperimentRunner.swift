@@ -71,20 +71,7 @@ package final class ExperimentRunner {
     package func run(
         rendering: (ExperimentResult) -> Documents
     ) throws(ExperimentError) -> ExperimentResult {
-        guard topology.paths.count >= 2 else {
-            throw .usage(
-                "testbed '\(topology.name)' has one path; a handover needs two under 'paths'")
-        }
-        // The kernel joins an announced address when it is announced, or never.
-        if scenario.client == .kernel, !scenario.isNull,
-            scenario.mode == .breakBeforeMake || scenario.policy == .singlePath,
-            topology.serverAddress(path: 0).isV6 != topology.serverAddress(path: 1).isV6
-        {
-            throw .usage(
-                "--client kernel: the kernel cannot go from IPv6 to IPv4 or back on a path that it "
-                    + "joins later; use --mode make-before-break with --policy backup or full, or "
-                    + "--client swift")
-        }
+        if let problem = scenario.problem(on: topology) { throw .usage("\(problem)") }
         let backend = try ExperimentBackend.resolve(scenario, topology)
         let directory = try OutputDirectory(
             output, name: "\(topology.name)-\(scenario.mode.rawValue)")
@@ -93,8 +80,8 @@ package final class ExperimentRunner {
             guard !(result.wasInterrupted && result.runs.isEmpty) else { throw .interrupted }
             result.outputDirectory = directory.name
             let documents = rendering(result)
-            try directory.write(documents.results, to: "results.json")
-            try directory.write(documents.report, to: "report.txt")
+            try directory.files.write(documents.results, to: "results.json")
+            try directory.files.write(documents.report, to: "report.txt")
             try directory.commit()
             return result
         } catch {
@@ -107,7 +94,7 @@ package final class ExperimentRunner {
         _ backend: ExperimentBackend, _ directory: OutputDirectory
     ) throws(ExperimentError) -> ExperimentResult {
         let interruption = try Interruption()
-        let keeper = RunKeeper(scenario: scenario, topology: topology, directory: directory)
+        let keeper = RunKeeper(scenario: scenario, topology: topology, files: directory.files)
         var runs: [RunResult] = []
         var linkEmulation = LinkEmulation.model
         func take(_ index: Int, _ seed: UInt64, _ record: RunRecord) throws(ExperimentError) {
@@ -123,22 +110,20 @@ package final class ExperimentRunner {
                 for index in 1...scenario.runs {
                     try interruption.check()
                     let seed = scenario.runSeed(index)
-                    var record = world.run(seed: seed)
-                    try keeper.writeCaptures(of: &record, index: index)
-                    try take(index, seed, record)
+                    try take(index, seed, world.run(seed: seed))
                 }
             case .namespaces(let emulation):
                 linkEmulation = emulation
                 progress(.stage("building the testbed '\(topology.name)'"))
                 let world = try NamespaceWorld(
-                    scenario: scenario, topology: topology, emulation: emulation,
-                    interruption: interruption)
+                    topology: topology, emulation: emulation, interruption: interruption)
                 defer { world.tearDown() }
+                try world.check(scenario)
                 for index in 1...scenario.runs {
                     progress(.stage("run \(index)/\(scenario.runs)"))
                     let seed = scenario.runSeed(index)
                     let record = try world.run(
-                        index: index, seed: seed, directory: directory)
+                        scenario, index: index, seed: seed, files: directory.files)
                     try take(index, seed, record)
                 }
             }
@@ -149,16 +134,15 @@ package final class ExperimentRunner {
         }
         var result = ExperimentResult(
             scenario: scenario, backend: backend.name, linkEmulation: linkEmulation,
-            environment: environment(), runs: runs)
+            environment: .here(version: version), runs: runs)
         result.wasInterrupted = wasInterrupted
-        if scenario.isNull {
-            result.noiseFloor = Statistics(
-                runs.compactMap { $0[.steadyGap] }, seed: scenario.seed)
-        }
         return result
     }
+}
 
-    private func environment() -> RunEnvironment {
+extension RunEnvironment {
+    /// This machine, with this version of the program.
+    static func here(version: String) -> RunEnvironment {
         RunEnvironment(
             kernel: Machine.kernelRelease, version: version,
             details: [.init("cpus", String(Machine.processorCount))])

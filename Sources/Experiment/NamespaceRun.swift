@@ -13,6 +13,7 @@ final class NamespaceRun {
     private let topology: Topology
     private let testbed: TestbedController
     private let index: Int
+    private let port: UInt16
     private let seed: UInt64
     private let interruption: Interruption
     private let poll: EventPoll
@@ -47,14 +48,19 @@ final class NamespaceRun {
         var reason: String
     }
 
+    /// - Parameters:
+    ///   - index: The number that its files have, from 1.
+    ///   - port: Of the server. One of its own for each run on a testbed: what an earlier one left in
+    ///     the kernel cannot answer.
     init(
         scenario: HandoverScenario, topology: Topology, testbed: TestbedController, index: Int,
-        seed: UInt64, interruption: Interruption
+        port: UInt16, seed: UInt64, interruption: Interruption
     ) throws(ExperimentError) {
         self.scenario = scenario
         self.topology = topology
         self.testbed = testbed
         self.index = index
+        self.port = port
         self.seed = seed
         self.interruption = interruption
         kernelPlan = KernelHandoverPlan(
@@ -69,12 +75,12 @@ final class NamespaceRun {
     }
 
     /// Plays the run and reads its captures.
-    func play(_ directory: OutputDirectory) throws(ExperimentError) -> RunRecord {
+    func play(_ files: ResultFiles) throws(ExperimentError) -> RunRecord {
         record.captureClockOffset = WallClock.offsetFromMonotonic()
-        let files: [String]
+        let captureFiles: [String]
         do {
             try prepareNetwork()
-            files = try startCaptures(directory)
+            captureFiles = try startCaptures(files)
         } catch let error as ExperimentError {
             throw error
         } catch {
@@ -92,10 +98,10 @@ final class NamespaceRun {
         } catch {
             record.failure = "\(error)"
         }
-        if record.failure != nil { collectDebug(directory) }
+        if record.failure != nil { collectDebug(files) }
         endProcesses()
         try checkLinks()
-        try finishCaptures(files, directory)
+        try finishCaptures(captureFiles, files)
         collectEvents()
         return record
     }
@@ -144,23 +150,23 @@ final class NamespaceRun {
         }
     }
 
-    private func startCaptures(_ directory: OutputDirectory) throws -> [String] {
-        var files: [String] = []
+    private func startCaptures(_ files: ResultFiles) throws -> [String] {
+        var names: [String] = []
         for point in testbed.capturePoints {
             let relative = "\(RunKeeper.directory(index))/\(point.name).pcap"
             captures.append(
                 try LiveCapture(
-                    point.interface, in: point.namespace, to: directory.prepare(relative),
+                    point.interface, in: point.namespace, to: files.prepare(relative),
                     .init(
                         snapshotLength: scenario.snapLength == 0
                             ? CaptureWriter.wholePackets : scenario.snapLength)))
-            files.append(relative)
+            names.append(relative)
         }
-        return files
+        return names
     }
 
     private func finishCaptures(
-        _ files: [String], _ directory: OutputDirectory
+        _ names: [String], _ files: ResultFiles
     ) throws(ExperimentError) {
         do {
             for capture in captures {
@@ -170,9 +176,9 @@ final class NamespaceRun {
                         "the capture on \(capture.interface) lost \(statistics.dropped) packets"
                 }
             }
-            record.captureFiles = files
-            for (point, file) in files.enumerated() {
-                try record.read(directory.prepare(file), point: point)
+            record.captureFiles = names
+            for (point, name) in names.enumerated() {
+                try record.read(files.prepare(name), point: point)
             }
         } catch let error as ExperimentError {
             throw error
@@ -182,9 +188,6 @@ final class NamespaceRun {
     }
 
     // MARK: Endpoints
-
-    /// A port of its own for each run: what an earlier one left in the kernel cannot answer.
-    private var port: UInt16 { EndpointProfile.serverPort + UInt16((index - 1) % 1_000) }
 
     private func startEndpoints() throws {
         let arguments = EndpointArguments(scenario, topology, port: port)
@@ -341,9 +344,9 @@ final class NamespaceRun {
         }.map(\.element)
     }
 
-    private func collectDebug(_ directory: OutputDirectory) {
+    private func collectDebug(_ files: ResultFiles) {
         let collection = DebugCollection(
-            directory: directory, path: "\(RunKeeper.directory(index))/debug")
+            files: files, path: "\(RunKeeper.directory(index))/debug")
         for (host, process) in [(TestbedHost.client, client), (.server, server)] {
             collection.collect(
                 host.rawValue, in: testbed.namespace(host), errorText: process?.errorText ?? "")

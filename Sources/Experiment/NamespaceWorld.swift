@@ -7,13 +7,14 @@ internal import Testbed
 internal import Topology
 internal import TraceAnalysis
 
-/// Runs in real network namespaces, in real time. The testbed stands for all runs of an experiment;
-/// endpoints, captures and ports are new for each.
+/// Runs in real network namespaces, in real time. The testbed stands for all runs of an experiment,
+/// or of several on the same topology; endpoints, captures and ports are new for each.
 final class NamespaceWorld {
-    private let scenario: HandoverScenario
     private let topology: Topology
     private let testbed: TestbedController
     private let interruption: Interruption
+    /// How many runs it has seen.
+    private var runs = 0
 
     /// netem where the kernel has it, else the relay.
     static func resolveEmulation(
@@ -34,16 +35,13 @@ final class NamespaceWorld {
 
     /// Builds the testbed.
     init(
-        scenario: HandoverScenario, topology: Topology, emulation: LinkEmulation,
-        interruption: Interruption
+        topology: Topology, emulation: LinkEmulation, interruption: Interruption
     ) throws(ExperimentError) {
-        self.scenario = scenario
         self.topology = topology
         self.interruption = interruption
         do {
             testbed = try TestbedController.build(
                 topology, emulation: emulation == .netem ? .netem : .relay)
-            try prepareKernelEndpoints()
         } catch {
             throw .environment("cannot build the testbed: \(error)")
         }
@@ -52,25 +50,34 @@ final class NamespaceWorld {
     /// Takes the testbed down.
     func tearDown() { testbed.tearDown() }
 
-    private func prepareKernelEndpoints() throws {
+    /// Throws if it lacks what an endpoint of the scenario needs.
+    func check(_ scenario: HandoverScenario) throws(ExperimentError) {
         for (kind, host) in [(scenario.client, TestbedHost.client), (scenario.server, .server)]
         where kind == .kernel {
-            try NamespaceThread.run(in: testbed.namespace(host)) {
-                guard KernelSetting.isMPTCPAvailable else {
-                    throw ExperimentError.environment(
-                        "the kernel has no MPTCP (net.mptcp.enabled); use --\(host.rawValue) swift")
+            let isAvailable: Bool
+            do {
+                isAvailable = try NamespaceThread.run(in: testbed.namespace(host)) {
+                    KernelSetting.isMPTCPAvailable
                 }
+            } catch {
+                throw .environment("cannot enter the testbed: \(error)")
+            }
+            guard isAvailable else {
+                throw .environment(
+                    "the kernel has no MPTCP (net.mptcp.enabled); use --\(host.rawValue) swift")
             }
         }
     }
 
     /// Runs once.
     func run(
-        index: Int, seed: UInt64, directory: OutputDirectory
+        _ scenario: HandoverScenario, index: Int, seed: UInt64, files: ResultFiles
     ) throws(ExperimentError) -> RunRecord {
+        let port = EndpointProfile.serverPort + UInt16(runs % 1_000)
+        runs += 1
         let run = try NamespaceRun(
-            scenario: scenario, topology: topology, testbed: testbed, index: index, seed: seed,
-            interruption: interruption)
-        return try run.play(directory)
+            scenario: scenario, topology: topology, testbed: testbed, index: index, port: port,
+            seed: seed, interruption: interruption)
+        return try run.play(files)
     }
 }

@@ -8,7 +8,7 @@ struct OutputDirectory {
     /// The final path.
     let path: FilePath
     /// Where files are written until then.
-    let temporary: FilePath
+    let files: ResultFiles
     /// The `latest` link beside it, if it is one of a series.
     private let latest: FilePath?
     /// The directory of the series, if this run made it.
@@ -30,18 +30,19 @@ struct OutputDirectory {
             latest = series.appending("latest")
             madeSeries = Directory.exists(series.string) ? nil : series
         }
-        temporary = FilePath("\(path).partial-\(getpid())")
+        files = ResultFiles(root: FilePath("\(path).partial-\(getpid())"))
         if Directory.exists(path.string) {
             throw .usage("--output \(path): exists already; name a directory that does not")
         }
         do {
-            try Directory.make(temporary.string)
+            try Directory.make(files.root.string)
         } catch {
             throw .usage("--output \(path): \(error); name a place where you may write")
         }
     }
 
-    private static func free(_ path: FilePath) -> FilePath {
+    /// The path, or the first with a number behind it where nothing is yet.
+    static func free(_ path: FilePath) -> FilePath {
         var candidate = path
         var number = 2
         while Directory.exists(candidate.string) {
@@ -51,7 +52,8 @@ struct OutputDirectory {
         return candidate
     }
 
-    private static func timestamp() -> String {
+    /// The time of day for names: `20261124-211701`.
+    static func timestamp() -> String {
         var now = time(nil)
         var parts = tm()
         localtime_r(&now, &parts)
@@ -60,36 +62,10 @@ struct OutputDirectory {
         return String(decoding: text[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
-    /// A place for a file, its directories made.
-    func prepare(_ relative: String) throws(ExperimentError) -> String {
-        let file = temporary.appending(relative)
-        do {
-            try Directory.make(file.removingLastComponent().string)
-        } catch {
-            throw .environment("\(error)")
-        }
-        return file.string
-    }
-
-    /// Writes a file.
-    func write(_ text: String, to relative: String) throws(ExperimentError) {
-        let file = try prepare(relative)
-        do {
-            try TextFile.write(text, to: file)
-        } catch {
-            throw .environment("\(error)")
-        }
-    }
-
-    /// Removes a file or directory, if it is there.
-    func remove(_ relative: String) {
-        try? Directory.remove(temporary.appending(relative).string)
-    }
-
     /// Everything is there: the directory takes its name.
     func commit() throws(ExperimentError) {
         do {
-            try Directory.rename(temporary.string, to: path.string)
+            try Directory.rename(files.root.string, to: path.string)
             if let latest, let name = path.lastComponent {
                 try Directory.link(latest.string, to: name.string)
             }
@@ -100,7 +76,7 @@ struct OutputDirectory {
 
     /// Leaves nothing behind.
     func discard() {
-        try? Directory.remove(temporary.string)
+        try? Directory.remove(files.root.string)
         if let madeSeries { Directory.removeIfEmpty(madeSeries.string) }
     }
 }

@@ -23,11 +23,12 @@ extension RunRecord {
         }
     }
 
-    /// Writes what the points of a simulation saw, as a real capture would have it.
-    mutating func writeCaptures(
+    /// Writes what the points of a simulation saw, as a real capture would have it; returns the files.
+    func writeCaptures(
         points: [String], servers: [IPAddress], snapLength: Int,
         to place: (String) throws(ExperimentError) -> String, directory: String
-    ) throws(ExperimentError) {
+    ) throws(ExperimentError) -> [String] {
+        var files: [String] = []
         for (point, name) in points.enumerated() {
             let relative = "\(directory)/\(name).pcap"
             let path = try place(relative)
@@ -48,8 +49,9 @@ extension RunRecord {
             } catch {
                 throw .environment("\(error)")
             }
-            captureFiles.append(relative)
+            files.append(relative)
         }
+        return files
     }
 
     /// Ethernet with locally administered addresses: 02:00:00:00:POINT:01 is the end on the

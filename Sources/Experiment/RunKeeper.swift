@@ -11,32 +11,65 @@ internal import WireFormat
 struct RunKeeper {
     let scenario: HandoverScenario
     let topology: Topology
-    let directory: OutputDirectory
+    let files: ResultFiles
+    /// Whether the log of events stays where neither captures nor a failure ask for it.
+    var keepsEveryLog = true
 
     /// `runs/001`
-    static func directory(_ index: Int) -> String {
+    static func directory(_ index: Int) -> String { "runs/" + number(index) }
+
+    /// At least three digits, so that names stand in their order.
+    static func number(_ index: Int) -> String {
         let number = String(index)
-        return "runs/" + String(repeating: "0", count: max(0, 3 - number.count)) + number
+        return String(repeating: "0", count: max(0, 3 - number.count)) + number
     }
 
     /// Leaves nothing of a run that did not end.
-    func discard(index: Int) { directory.remove(Self.directory(index)) }
+    func discard(index: Int) { files.remove(Self.directory(index)) }
 
-    /// Writes the captures of a simulated run, if any are wanted.
-    func writeCaptures(of record: inout RunRecord, index: Int) throws(ExperimentError) {
-        if scenario.captures == .none { return }
+    /// Takes in a run: analysis, comparison with the endpoints' own account, files. The captures of
+    /// a simulation are in memory: they are written if they are wanted, those of real networks
+    /// removed if they are not.
+    func keep(
+        _ record: RunRecord, index: Int, seed: UInt64
+    ) throws(ExperimentError) -> RunResult {
+        var result = judge(record, index: index, seed: seed)
+        let path = Self.directory(index)
+        let keepsCaptures =
+            switch scenario.captures {
+            case .all: true
+            case .failed: result.outcome == .failed
+            case .none: false
+            }
+        guard keepsCaptures || keepsEveryLog || result.outcome == .failed else {
+            files.remove(path)
+            return result
+        }
+        try files.write(record.events.map { $0.line + "\n" }.joined(), to: "\(path)/events.jsonl")
+        if keepsCaptures {
+            result.captures =
+                record.captureFiles.isEmpty
+                ? try writeCaptures(of: record, to: path) : record.captureFiles
+        } else {
+            for file in record.captureFiles { files.remove(file) }
+        }
+        return result
+    }
+
+    /// Writes the captures of a simulated run; returns their paths.
+    private func writeCaptures(
+        of record: RunRecord, to path: String
+    ) throws(ExperimentError) -> [String] {
         try record.writeCaptures(
             points: CapturePoint.names(
                 clientInterfaces: topology.paths.map(\.interface),
                 serverInterface: topology.server.interface),
             servers: topology.server.subnets.map(\.address), snapLength: scenario.snapLength,
-            to: directory.prepare, directory: Self.directory(index))
+            to: files.prepare, directory: path)
     }
 
-    /// Takes in a run: analysis, comparison with the endpoints' own account, files.
-    func keep(
-        _ record: RunRecord, index: Int, seed: UInt64
-    ) throws(ExperimentError) -> RunResult {
+    /// What the run yielded, and whether it did what it should.
+    private func judge(_ record: RunRecord, index: Int, seed: UInt64) -> RunResult {
         var result = RunResult(index: index, seed: seed)
         if let failure = record.failure { result.fail(failure) }
         let isUpload = scenario.direction == .upload
@@ -44,20 +77,6 @@ struct RunKeeper {
             sender: isUpload ? record.clientSummary : record.serverSummary,
             receiver: isUpload ? record.serverSummary : record.clientSummary)
         measure(record, into: &result)
-        let path = Self.directory(index)
-        try directory.write(
-            record.events.map { $0.line + "\n" }.joined(), to: "\(path)/events.jsonl")
-        let keepsCaptures =
-            switch scenario.captures {
-            case .all: true
-            case .failed: result.outcome == .failed
-            case .none: false
-            }
-        if keepsCaptures {
-            result.captures = record.captureFiles
-        } else {
-            for file in record.captureFiles { directory.remove(file) }
-        }
         return result
     }
 

@@ -31,6 +31,13 @@ package enum TextFile {
                 open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644), "open \(path)"))
     }
 
+    /// Opens a file of this name for writing behind what it holds, if anything.
+    package static func append(_ path: String) throws(SystemError) -> OwnedDescriptor {
+        OwnedDescriptor(
+            try checkedErrno(
+                open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644), "open \(path)"))
+    }
+
     /// Replaces a file in one step: nobody ever sees half of it.
     package static func replace(_ path: String, with text: String) throws(SystemError) {
         let temporary = "\(path).\(getpid()).tmp"

@@ -9,9 +9,9 @@ struct MPTCPCtl: ParsableCommand {
         abstract: "A WiFi/LTE handover testbed with its own Multipath TCP.",
         version: CommandLineTool.version,
         subcommands: [
-            HandoverCommand.self, AnalyzeCommand.self, TestbedCommand.self, ServeCommand.self,
-            ConnectCommand.self, BenchCommand.self, InteropCommand.self, SoakCommand.self,
-            DoctorCommand.self, GCCommand.self,
+            HandoverCommand.self, CompareCommand.self, AnalyzeCommand.self, TestbedCommand.self,
+            ServeCommand.self, ConnectCommand.self, BenchCommand.self, InteropCommand.self,
+            SoakCommand.self, DoctorCommand.self, GCCommand.self,
             RelayCommand.self,
             BenchEndpointCommand.self, ManualCommand.self,
         ])

@@ -33,13 +33,7 @@ struct HandoverCommand: ParsableCommand {
             Terminal.output(ResultsSchema.text)
             return
         }
-        let assertions = try output.assertions.map { text throws(CommandFailure) in
-            do {
-                return try Assertion(parsing: text)
-            } catch {
-                throw .usage("--assert \(error)")
-            }
-        }
+        let assertions = try output.parsedAssertions()
         let scenario = try scenario()
         let topology = try TestbedFile.load(testbed)
         if output.dryRun {
@@ -86,9 +80,7 @@ struct HandoverCommand: ParsableCommand {
         scenario.testbed = testbed
         what.apply(to: &scenario)
         how.apply(to: &scenario)
-        scenario.captures = output.captures
-        scenario.requestedSnapLength = output.snaplen
-        scenario.logsDetails = output.events
+        output.apply(to: &scenario)
         do {
             try scenario.validate()
         } catch {
@@ -115,8 +107,8 @@ struct HandoverOptions: ParsableArguments {
     @Option(help: "Whose stack the server is.")
     var server = EndpointKind.swift
 
-    @Option(help: "What the application sends.")
-    var workload = WorkloadKind.bulk
+    @Option(help: "What the application sends; by default bulk, of compare stream.")
+    var workload: WorkloadKind?
 
     @Option(help: "Which way the bytes go that are looked at.")
     var direction = Direction.upload
@@ -159,7 +151,7 @@ struct HandoverOptions: ParsableArguments {
         scenario.join = join
         scenario.client = client
         scenario.server = server
-        scenario.workloadKind = workload
+        if let workload { scenario.workloadKind = workload }
         scenario.direction = direction
         scenario.size = size?.value
         scenario.interval = interval?.value
@@ -182,8 +174,8 @@ struct HandoverRunOptions: ParsableArguments {
     @Option(help: "What delays and loses packets; auto takes netem where the kernel has it.")
     var linkEmulation = LinkEmulation.auto
 
-    @Option(help: "How often.")
-    var runs = 5
+    @Option(help: "How often; by default 5, of compare 10 for each cell.")
+    var runs: Int?
 
     @Option(help: "Where every chance comes from; random and printed if it is not given.")
     var seed: UInt64?
@@ -191,7 +183,7 @@ struct HandoverRunOptions: ParsableArguments {
     func apply(to scenario: inout HandoverScenario) {
         scenario.backend = backend
         scenario.linkEmulation = linkEmulation
-        scenario.runs = runs
+        if let runs { scenario.runs = runs }
         scenario.seed = seed ?? RandomBytes.next() >> 32
     }
 }
@@ -204,8 +196,8 @@ struct HandoverOutputOptions: ParsableArguments {
     @Option(help: "Directory for captures and results; must not exist yet.")
     var output: String?
 
-    @Option(help: "Which captures are kept.")
-    var captures = CaptureChoice.all
+    @Option(help: "Which captures are kept; by default all, of compare those of failed runs.")
+    var captures: CaptureChoice?
 
     @Option(
         help: "Octets of each packet in captures; 0 for all (default: 200 for bulk, else all).")
@@ -230,4 +222,20 @@ struct HandoverOutputOptions: ParsableArguments {
 
     @Flag(help: "Print the JSON Schema of results.json.")
     var schema = false
+
+    func apply(to scenario: inout HandoverScenario) {
+        if let captures { scenario.captures = captures }
+        scenario.requestedSnapLength = snaplen
+        scenario.logsDetails = events
+    }
+
+    func parsedAssertions() throws(CommandFailure) -> [Assertion] {
+        try assertions.map { text throws(CommandFailure) in
+            do {
+                return try Assertion(parsing: text)
+            } catch {
+                throw .usage("--assert \(error)")
+            }
+        }
+    }
 }

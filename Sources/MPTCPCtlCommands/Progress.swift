@@ -1,13 +1,15 @@
 internal import Experiment
 internal import Logging
 internal import Reporting
+internal import Synchronization
 
 /// Progress on standard error: one line that is written over on a terminal, plain lines elsewhere.
-final class Progress {
+/// From any thread.
+final class Progress: Sendable {
     private let isQuiet: Bool
-    private let isTerminal = Terminal.errorIsTerminal
+    let isTerminal = Terminal.errorIsTerminal
     private let logger: Logger
-    private var hasOpenLine = false
+    private let hasOpenLine = Mutex(false)
 
     init(isQuiet: Bool) {
         self.isQuiet = isQuiet
@@ -26,8 +28,10 @@ final class Progress {
     func report(_ text: String) {
         if isQuiet { return }
         if isTerminal {
-            Terminal.rawError("\r\u{1b}[K\(text)", isTerminated: false)
-            hasOpenLine = true
+            hasOpenLine.withLock { hasOpenLine in
+                Terminal.rawError("\r\u{1b}[K\(text)", isTerminated: false)
+                hasOpenLine = true
+            }
         } else {
             logger.info("\(text)")
         }
@@ -35,8 +39,10 @@ final class Progress {
 
     /// Leaves the terminal as it was.
     func finish() {
-        if hasOpenLine { Terminal.rawError("\r\u{1b}[K", isTerminated: false) }
-        hasOpenLine = false
+        hasOpenLine.withLock { hasOpenLine in
+            if hasOpenLine { Terminal.rawError("\r\u{1b}[K", isTerminated: false) }
+            hasOpenLine = false
+        }
     }
 }
 

@@ -11,26 +11,23 @@ package enum JSONRenderer {
         .members([
             "schema": .string(schemaName),
             "version": .string(result.environment.version),
-            "seed": unsigned(result.scenario.seed),
+            "seed": JSONValue(unsigned: result.scenario.seed),
             "configuration": configuration(result),
             "environment": environment(result.environment),
-            "runs": .array(result.runs.map(run)),
-            "summary": summary(result),
+            "runs": .array(result.runs.map(\.json)),
+            "summary": summary(result, result.summary),
         ])
     }
 
     /// The text of the file.
     package static func text(_ result: ExperimentResult) -> String { results(result).pretty }
 
-    private static func unsigned(_ value: UInt64) -> JSONValue {
-        Int64(exactly: value).map(JSONValue.integer) ?? .number(Double(value))
-    }
-
     private static func milliseconds(_ duration: Duration) -> JSONValue {
         JSONValue(rounding: duration.milliseconds)
     }
 
-    private static func configuration(_ result: ExperimentResult) -> JSONValue {
+    /// Everything that the experiment was told, and what it took where it had the choice.
+    static func configuration(_ result: ExperimentResult) -> JSONValue {
         let scenario = result.scenario
         let workload = scenario.workload(seed: scenario.seed)
         return .members([
@@ -70,101 +67,21 @@ package enum JSONRenderer {
             ] + environment.details.map { .init($0.name, .string($0.value)) })
     }
 
-    // MARK: Runs
-
-    private static func run(_ run: RunResult) -> JSONValue {
-        var members: [JSONValue.Member] = [
-            .init("index", .integer(Int64(run.index))),
-            .init("outcome", .string(run.outcome.rawValue)),
-            .init("reason", run.reason.map(JSONValue.string) ?? .null),
-            .init("seed", unsigned(run.seed)),
-            .init("bytes", bytes(run.bytes)),
-            .init("timeline_ms", timeline(run.timeline)),
-        ]
-        members += metricMembers { JSONValue(rounding: run[$0]) }
-        members += [
-            .init("path_share", paths(run.pathShare)),
-            .init("radio_time_ms", paths(run.radioTime)),
-            .init("captures", .array(run.captures.map(JSONValue.string))),
-            .init("null_reasons", nullReasons(run)),
-        ]
-        return .object(members)
-    }
-
-    private static func bytes(_ bytes: RunResult.Bytes) -> JSONValue {
-        .members([
-            "sent": bytes.sent.map { .integer(Int64($0)) } ?? .null,
-            "delivered": bytes.delivered.map { .integer(Int64($0)) } ?? .null,
-            "intact": bytes.isIntact.map(JSONValue.bool) ?? .null,
-        ])
-    }
-
-    private static func timeline(_ timeline: Timeline) -> JSONValue {
-        .object(
-            Milestone.allCases.map { .init($0.rawValue, JSONValue(rounding: timeline[$0])) })
-    }
-
-    private static func paths(_ numbers: [PathNumber]) -> JSONValue {
-        if numbers.isEmpty { return .null }
-        return .object(numbers.map { .init($0.path, JSONValue(rounding: $0.value.value)) })
-    }
-
-    /// The metrics in their order; `a.b` becomes member `b` of object `a`.
-    private static func metricMembers(_ value: (Metric) -> JSONValue) -> [JSONValue.Member] {
-        var members: [JSONValue.Member] = []
-        for metric in Metric.allCases {
-            let parts = metric.rawValue.split(separator: ".").map(String.init)
-            guard parts.count == 2 else {
-                members.append(.init(metric.rawValue, value(metric)))
-                continue
-            }
-            let inner = JSONValue.Member(parts[1], value(metric))
-            if let last = members.indices.last, members[last].name == parts[0],
-                case .object(let known) = members[last].value
-            {
-                members[last].value = .object(known + [inner])
-            } else {
-                members.append(.init(parts[0], .object([inner])))
-            }
-        }
-        return members
-    }
-
-    /// For each null of the run its path and the reason.
-    private static func nullReasons(_ run: RunResult) -> JSONValue {
-        var members: [JSONValue.Member] = []
-        func add(_ path: String, _ reason: String?) {
-            if let reason { members.append(.init(path, .string(reason))) }
-        }
-        let noSummary = "no summary from an endpoint"
-        add("bytes.sent", run.bytes.sent == nil ? noSummary : nil)
-        add("bytes.delivered", run.bytes.delivered == nil ? noSummary : nil)
-        add("bytes.intact", run.bytes.isIntact == nil ? noSummary : nil)
-        for milestone in Milestone.allCases {
-            add("timeline_ms.\(milestone.rawValue)", run.timeline.reason(milestone))
-        }
-        for metric in Metric.allCases { add(metric.rawValue, run.reason(metric)) }
-        for (name, numbers) in [("path_share", run.pathShare), ("radio_time_ms", run.radioTime)] {
-            if numbers.isEmpty { add(name, RunResult.notMeasured) }
-            for number in numbers { add("\(name).\(number.path)", number.value.reason) }
-        }
-        return .object(members)
-    }
-
     // MARK: Summary
 
-    private static func summary(_ result: ExperimentResult) -> JSONValue {
-        let summary = result.summary
-        return .object(
+    /// What all runs together yielded.
+    static func summary(_ result: ExperimentResult, _ summary: Summary) -> JSONValue {
+        .object(
             [
                 .init("completed", .integer(Int64(summary.completed))),
                 .init("failed", .integer(Int64(summary.failed))),
-            ] + metricMembers { statistics(summary[$0]) } + [
+            ] + JSONValue.metricMembers { statistics(summary[$0]) } + [
                 .init("noise_floor_ms", statistics(result.noiseFloor))
             ])
     }
 
-    private static func statistics(_ statistics: Statistics?) -> JSONValue {
+    /// One number of all runs, or null.
+    static func statistics(_ statistics: Statistics?) -> JSONValue {
         guard let statistics else { return .null }
         return .members([
             "median": JSONValue(rounding: statistics.median),

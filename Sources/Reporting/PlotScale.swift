@@ -57,7 +57,7 @@ struct PlotScale {
     var timeTicks: [Double] {
         let low = times.lowerBound * timeUnit
         let high = times.upperBound * timeUnit
-        let step = Self.step(high - low, about: 10)
+        let step = LinearScale.step(high - low, about: 10)
         let first = (low / step).rounded(.up)
         let count = Int(((high - first * step) / step).rounded(.down))
         return count < 0 ? [] : (0...count).map { (first + Double($0)) * step }
@@ -66,21 +66,10 @@ struct PlotScale {
     var octetTicks: [Int64] {
         let low = Double(octets.lowerBound)
         let high = Double(octets.upperBound)
-        let step = max(Self.step(high - low, about: 6), 1)
+        let step = max(LinearScale.step(high - low, about: 6), 1)
         let first = (low / step).rounded(.up)
         let count = Int(((high - first * step) / step).rounded(.down))
         return count < 0 ? [] : (0...count).map { Int64((first + Double($0)) * step) }
-    }
-
-    /// 1, 2 or 5 times a power of ten, so that about so many steps make the span.
-    private static func step(_ span: Double, about count: Double) -> Double {
-        let rough = span / count
-        guard rough.isFinite, rough > 0 else { return 1 }
-        var power = 1.0
-        while power * 10 <= rough { power *= 10 }
-        while power > rough { power /= 10 }
-        let lead = rough / power
-        return power * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10)
     }
 
     /// Without needless places: `0.2`, `20`.

@@ -27,20 +27,23 @@ package enum ResultsSchema {
         ])
     }
 
-    private static func type(_ name: JSONValue, _ description: String? = nil) -> JSONValue {
+    /// A value of this type.
+    static func type(_ name: JSONValue, _ description: String? = nil) -> JSONValue {
         guard let description else { return .members(["type": name]) }
         return .members(["type": name, "description": .string(description)])
     }
 
-    private static let nullableNumber = type(["number", "null"])
+    /// A number, or null where it is not known.
+    static let nullableNumber = type(["number", "null"])
 
-    private static func words<Word: CaseIterable & RawRepresentable>(_ type: Word.Type) -> JSONValue
+    /// One of the words of an enumeration.
+    static func words<Word: CaseIterable & RawRepresentable>(_ type: Word.Type) -> JSONValue
     where Word.RawValue == String {
         .members(["enum": .array(Word.allCases.map { .string($0.rawValue) })])
     }
 
     /// An object in which all `members` are required.
-    private static func object(
+    static func object(
         _ members: [(name: String, schema: JSONValue)], more: JSONValue = false
     ) -> JSONValue {
         .members([
@@ -51,7 +54,8 @@ package enum ResultsSchema {
         ])
     }
 
-    private static var configuration: JSONValue {
+    /// The configuration of an experiment.
+    static var configuration: JSONValue {
         object(
             [
                 ("testbed", type("string")),
@@ -80,7 +84,8 @@ package enum ResultsSchema {
             ], more: true)
     }
 
-    private static var run: JSONValue {
+    /// A run.
+    static var run: JSONValue {
         var members: [(name: String, schema: JSONValue)] = [
             ("index", type("integer")),
             ("outcome", words(RunOutcome.self)),
@@ -115,22 +120,33 @@ package enum ResultsSchema {
         return object(members)
     }
 
-    private static var summary: JSONValue {
-        let statistics = JSONValue.members([
+    /// One number of all runs, or null; `more` are members beside the statistics.
+    static func statistics(_ more: [(name: String, schema: JSONValue)] = []) -> JSONValue {
+        let members: [(name: String, schema: JSONValue)] =
+            [
+                ("median", type("number")), ("p95", type("number")), ("min", type("number")),
+                ("max", type("number")),
+                (
+                    "ci95",
+                    .members([
+                        "type": "array", "items": type("number"), "minItems": 2, "maxItems": 2,
+                    ])
+                ),
+                ("n", type("integer", "completed runs that know the number")),
+            ] + more
+        return .members([
             "type": ["object", "null"],
-            "required": ["median", "p95", "min", "max", "ci95"],
-            "properties": .members([
-                "median": type("number"), "p95": type("number"), "min": type("number"),
-                "max": type("number"),
-                "ci95": .members([
-                    "type": "array", "items": type("number"), "minItems": 2, "maxItems": 2,
-                ]),
-                "n": type("integer", "completed runs that know the number"),
-            ]),
+            "required": .array(members.map { .string($0.name) }),
+            "properties": .object(members.map { .init($0.name, $0.schema) }),
         ])
-        return object(
+    }
+
+    /// What all runs together yielded.
+    static var summary: JSONValue {
+        object(
             [("completed", type("integer")), ("failed", type("integer"))]
-                + metricSchemas(leaf: statistics) + [("noise_floor_ms", statistics)], more: true)
+                + metricSchemas(leaf: statistics()) + [("noise_floor_ms", statistics())], more: true
+        )
     }
 
     /// The metrics with their names as paths: `reinjected_bytes.useful` lies in an object.

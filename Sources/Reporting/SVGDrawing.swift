@@ -12,12 +12,17 @@ struct SVGDrawing {
     }
 
     /// The image as a file of its own.
-    var svg: String {
+    var svg: String { image(" xmlns=\"http://www.w3.org/2000/svg\"") }
+
+    /// The image as an element of an HTML document, which knows what SVG is.
+    var inline: String { image("") }
+
+    private func image(_ attributes: String) -> String {
         let size = "\(Self.number(width)) \(Self.number(height))"
         return """
-            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(size)" role="img" \
+            <svg\(attributes) viewBox="0 0 \(size)" role="img" \
             font-family="Helvetica, Arial, sans-serif">
-            <title>\(Self.escaped(title))</title>
+            <title>\(Markup.escaped(title))</title>
             <rect width="100%" height="100%" fill="#ffffff"/>
             \(body)</svg>
 
@@ -44,10 +49,20 @@ struct SVGDrawing {
         body += " stroke-width=\"\(Self.number(width))\"\(dash)\(end)/>\n"
     }
 
-    mutating func circle(x: Double, y: Double, radius: Double, stroke: String) {
+    mutating func circle(
+        x: Double, y: Double, radius: Double, stroke: String, fill: String = "#ffffff"
+    ) {
         body += "<circle cx=\"\(Self.number(x))\" cy=\"\(Self.number(y))\""
-        body += " r=\"\(Self.number(radius))\" fill=\"#ffffff\" stroke=\"\(stroke)\""
+        body += " r=\"\(Self.number(radius))\" fill=\"\(fill)\" stroke=\"\(stroke)\""
         body += " stroke-width=\"1.5\"/>\n"
+    }
+
+    mutating func rectangle(
+        x: Double, y: Double, width: Double, height: Double, fill: String
+    ) {
+        body += "<rect x=\"\(Self.number(x))\" y=\"\(Self.number(y))\""
+        body += " width=\"\(Self.number(max(width, 0)))\" height=\"\(Self.number(height))\""
+        body += " fill=\"\(fill)\"/>\n"
     }
 
     mutating func text(
@@ -59,7 +74,7 @@ struct SVGDrawing {
             turned ? " transform=\"rotate(-90 \(Self.number(x)) \(Self.number(y)))\"" : ""
         let bold = weight.map { " font-weight=\"\($0)\"" } ?? ""
         body += "<text \(place)\(turn) font-size=\"\(size)\"\(bold) fill=\"\(color)\""
-        body += " text-anchor=\"\(anchor)\">\(Self.escaped(text))</text>\n"
+        body += " text-anchor=\"\(anchor)\">\(Markup.escaped(text))</text>\n"
     }
 
     /// About how wide a text comes out.
@@ -69,22 +84,5 @@ struct SVGDrawing {
 
     static func number(_ value: Double) -> String {
         value == value.rounded() ? Figures.fixed(value, 0) : Figures.fixed(value, 1)
-    }
-
-    private static func escaped(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            // What XML 1.0 does not allow at all.
-            case "\0"..."\u{8}", "\u{b}"..."\u{c}", "\u{e}"..."\u{1f}", "\u{fffe}"..."\u{ffff}":
-                result += "?"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
     }
 }

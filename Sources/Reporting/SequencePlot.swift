@@ -83,7 +83,7 @@ package struct SequencePlot: Hashable, Sendable {
         }
         drawing.path(acknowledgmentPath(scale), stroke: Self.acknowledgmentColor, width: 1.2)
         for (index, series) in series.enumerated() {
-            let color = Self.color(index)
+            let color = PlotPalette.color(index)
             drawing.path(
                 Self.path(of: series.pieces, scale), stroke: color, width: 2, cap: "square")
             for point in Self.reinjectionPoints(series.pieces, scale) {
@@ -94,15 +94,8 @@ package struct SequencePlot: Hashable, Sendable {
         return drawing.svg
     }
 
-    // MARK: Colours that people with any colour vision can tell apart (Okabe and Ito)
-
-    private static let palette = [
-        "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9",
-    ]
     private static let acknowledgmentColor = "#555555"
     private static let markColor = "#b00020"
-
-    private static func color(_ index: Int) -> String { palette[index % palette.count] }
 
     // MARK: Data
 
@@ -224,7 +217,7 @@ package struct SequencePlot: Hashable, Sendable {
 
     private func legendRows() -> [[LegendEntry]] {
         var entries = series.enumerated().map {
-            LegendEntry.series($1.name, color: Self.color($0))
+            LegendEntry.series($1.name, color: PlotPalette.color($0))
         }
         if series.contains(where: { $0.pieces.contains(where: \.isReinjection) }) {
             entries.append(.reinjection)

@@ -1,6 +1,9 @@
-/// Columns of text, the first to the left, the others to the right.
+/// Columns of text, the first ones to the left, the others to the right.
 struct TextTable {
     private var rows: [[String]] = []
+    private let leftColumns: Int
+
+    init(leftColumns: Int = 1) { self.leftColumns = leftColumns }
 
     mutating func add(_ cells: [String]) { rows.append(cells) }
 
@@ -15,7 +18,8 @@ struct TextTable {
             var line = " "
             for (column, cell) in row.enumerated() {
                 let space = String(repeating: " ", count: widths[column] - cell.count)
-                line += " " + (column == 0 ? cell + space : " " + space + cell)
+                let text = column < leftColumns ? cell + space : space + cell
+                line += column == 0 ? " " + text : "  " + text
             }
             while line.last == " " { line.removeLast() }
             text += line + "\n"

@@ -38,6 +38,7 @@ package struct ExperimentResult: Hashable, Sendable {
     /// Where the files are, for the report.
     package var outputDirectory: String?
 
+    /// Without a break the noise floor follows from the runs, unless it is given.
     package init(
         scenario: HandoverScenario, backend: Backend, linkEmulation: LinkEmulation,
         environment: RunEnvironment, runs: [RunResult], noiseFloor: Statistics? = nil,
@@ -48,7 +49,10 @@ package struct ExperimentResult: Hashable, Sendable {
         self.linkEmulation = linkEmulation
         self.environment = environment
         self.runs = runs
-        self.noiseFloor = noiseFloor
+        self.noiseFloor =
+            noiseFloor
+            ?? (scenario.isNull
+                ? Statistics(runs.compactMap { $0[.steadyGap] }, seed: scenario.seed) : nil)
         self.outputDirectory = outputDirectory
     }
 

@@ -13,21 +13,24 @@ package enum TestbedLibrary {
     }
 
     /// The topology of a file or name. What looks like a path is one; a name is looked for in
-    /// `./testbeds`, then beside the program, then in the program itself.
-    package static func load(_ nameOrPath: String) throws(Failure) -> Topology {
+    /// `./testbeds`, then beside the program, then in the program itself. The overrides count instead
+    /// of what the file says.
+    package static func load(
+        _ nameOrPath: String, overrides: [LinkOverride] = []
+    ) throws(Failure) -> Topology {
         if nameOrPath.contains("/") || nameOrPath.hasSuffix(".yaml")
             || nameOrPath.hasSuffix(".yml")
         {
-            return try read(nameOrPath)
+            return try read(nameOrPath, overrides)
         }
         for directory in directories() {
             let path = "\(directory)/\(nameOrPath).yaml"
-            if access(path, F_OK) == 0 { return try read(path) }
+            if access(path, F_OK) == 0 { return try read(path, overrides) }
         }
         guard let text = BuiltInTestbeds.text(named: nameOrPath) else {
             throw .unknown(nameOrPath, known: names())
         }
-        return try parse(text, file: "\(nameOrPath).yaml (built in)")
+        return try parse(text, file: "\(nameOrPath).yaml (built in)", overrides)
     }
 
     /// All names that `load` knows, sorted.
@@ -56,19 +59,23 @@ package enum TestbedLibrary {
         return found
     }
 
-    private static func read(_ path: String) throws(Failure) -> Topology {
+    private static func read(
+        _ path: String, _ overrides: [LinkOverride]
+    ) throws(Failure) -> Topology {
         let text: String
         do {
             text = try TextFile.read(path)
         } catch {
             throw .unreadable(error)
         }
-        return try parse(text, file: path)
+        return try parse(text, file: path, overrides)
     }
 
-    private static func parse(_ text: String, file: String) throws(Failure) -> Topology {
+    private static func parse(
+        _ text: String, file: String, _ overrides: [LinkOverride]
+    ) throws(Failure) -> Topology {
         do {
-            return try Topology(parsing: text, file: file)
+            return try Topology(parsing: text, file: file, overrides: overrides)
         } catch {
             throw .wrong(error)
         }

@@ -8,9 +8,13 @@ extension Topology {
     /// - Parameters:
     ///   - text: Its content, YAML 1.1 as libyaml reads it.
     ///   - file: Its name for error messages.
-    package init(parsing text: String, file: String) throws(TopologyError) {
-        var reader = try FieldReader(
-            try Self.compose(text, file: file), file: file, prefix: "")
+    ///   - overrides: What counts instead of what the file says, in this order.
+    package init(
+        parsing text: String, file: String, overrides: [LinkOverride] = []
+    ) throws(TopologyError) {
+        var root = try Self.compose(text, file: file)
+        for override in overrides { try override.apply(to: &root, file: file) }
+        var reader = try FieldReader(root, file: file, prefix: "")
         let name = try reader.requiredText("name")
         guard Self.isName(name) else {
             throw reader.error(

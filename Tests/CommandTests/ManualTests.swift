@@ -22,7 +22,8 @@ import Testing
     @Test func everyCommandHasAPage() throws {
         let help = try Tool.run("--help").output
         for command in [
-            "analyze", "bench", "connect", "doctor", "gc", "handover", "interop", "serve", "soak",
+            "analyze", "bench", "compare", "connect", "doctor", "gc", "handover", "interop",
+            "serve", "soak",
             "testbed",
         ] {
             #expect(help.contains(command))

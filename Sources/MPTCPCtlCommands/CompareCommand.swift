@@ -1,0 +1,260 @@
+internal import ArgumentParser
+internal import Experiment
+internal import LinuxSystem
+internal import NetworkPrimitives
+internal import Reporting
+internal import Scenario
+internal import Testbed
+internal import Topology
+
+/// A matrix of handover experiments.
+struct CompareCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compare",
+        abstract: "Run a matrix of handover experiments and compare the cells.",
+        discussion: """
+            Every combination of the values given by --vary is a cell, and runs as often as --runs \
+            says; the other options are those of handover and fix the rest. The cells take turns, in \
+            another order each round, and the runs of a round share their seed. Simulations run on all \
+            cores, real networks one after the other.
+
+            Without --vary: every join variant, both modes, both directions and five delays of the \
+            path that takes over, of a stream.
+
+            The directory holds runs.jsonl, a line for each finished run, from which --resume goes on; \
+            at the end results.json, results.csv, runs.csv, results.md, junit.xml, report.txt and \
+            report.html, which needs nothing else. Captures, where they are kept, lie under cells/.
+
+            Ends with 1 when a run fails, an assertion does not hold in a cell, or a median is worse \
+            than that of --baseline by more than --threshold.
+            """)
+
+    @Argument(help: "Name of a testbed, or path of a testbed file.")
+    var testbed = "wifi-lte"
+
+    @OptionGroup(title: "What is compared")
+    var comparison: CompareOptions
+
+    @OptionGroup(title: "What happens")
+    var what: HandoverOptions
+
+    @OptionGroup(title: "Where and how often")
+    var how: HandoverRunOptions
+
+    @OptionGroup(title: "Output")
+    var output: HandoverOutputOptions
+
+    func run() throws {
+        if output.schema {
+            Terminal.output(ComparisonSchema.text)
+            return
+        }
+        let metrics = try comparison.parsedMetrics(isNull: what.isNull)
+        let assertions = try output.parsedAssertions()
+        let plan = try plan()
+        let baseline = try comparison.parsedBaseline(for: plan)
+        if output.dryRun {
+            Terminal.output(ComparisonText.plan(plan))
+            return
+        }
+        var configuration = ComparisonRunner.Configuration(version: CommandLineTool.version)
+        configuration.output = try place()
+        configuration.metrics = metrics
+        configuration.assertions = assertions
+        configuration.baseline = baseline
+        if let jobs = comparison.jobs { configuration.workers = jobs }
+        let progress = Progress(isQuiet: output.quiet)
+        let reports = ComparisonProgress(progress, metrics: metrics)
+        let outcome: ComparisonRunner.Outcome
+        do {
+            outcome = try ComparisonRunner(plan, configuration) { reports.report($0) }
+                .run(rendering: Self.documents)
+        } catch {
+            progress.finish()
+            throw CommandFailure(error)
+        }
+        progress.finish()
+        try tell(outcome)
+    }
+
+    private func tell(_ outcome: ComparisonRunner.Outcome) throws(CommandFailure) {
+        switch outcome {
+        case .interrupted(let directory, let done, let count):
+            if done > 0 {
+                Terminal.error(
+                    "\(done) of \(count) runs are kept; the same options with --resume \(directory) "
+                        + "go on from there")
+            }
+            throw .interrupted
+        case .finished(let result):
+            switch output.format {
+            case .text: Terminal.output(ComparisonText.report(result))
+            case .json:
+                Terminal.output(ComparisonJSON.text(result))
+                for (index, cell) in result.cells.enumerated() {
+                    for fault in result.faults(of: index) {
+                        Terminal.error("\(cell.cell.label): \(fault)")
+                    }
+                }
+            }
+            if result.hasFailed { throw .failed() }
+        }
+    }
+
+    @Sendable private static func documents(
+        _ result: ComparisonResult
+    ) -> [ComparisonRunner.Document] {
+        [
+            .init("report.txt", ComparisonText.report(result)),
+            .init("results.csv", ComparisonCSV.results(result)),
+            .init("runs.csv", ComparisonCSV.runs(result)),
+            .init("results.md", ComparisonMarkdown.text(result)),
+            .init("junit.xml", ComparisonJUnit.text(result)),
+            .init("report.html", ComparisonHTML.text(result)),
+            // The last one: where it is, all are.
+            .init("results.json", ComparisonJSON.text(result)),
+        ]
+    }
+
+    // MARK: Options
+
+    private func place() throws(CommandFailure) -> ComparisonRunner.Output {
+        switch (comparison.resume, output.output) {
+        case (_?, _?): throw .usage("--resume: the results go to its directory; leave out --output")
+        case (let directory?, nil): return .resumed(directory)
+        case (nil, let directory?): return .directory(directory)
+        case (nil, nil): return .named
+        }
+    }
+
+    private func plan() throws(CommandFailure) -> ComparisonPlan {
+        var base = HandoverScenario()
+        base.testbed = testbed
+        base.workloadKind = .stream
+        base.runs = 10
+        base.captures = .failed
+        what.apply(to: &base)
+        how.apply(to: &base)
+        output.apply(to: &base)
+        if how.seed == nil, let resumed = comparison.resume.flatMap(ComparisonRunner.seed) {
+            base.seed = resumed
+        }
+        // Also what every cell shares is checked before the first of them.
+        guard base.runs >= 1 else { throw .usage("--runs: at least 1 run is needed") }
+        do throws(ComparisonProblem) {
+            let axes = try comparison.parsedAxes(base)
+            return try ComparisonPlan(base: base, axes: axes, topology: Self.topology)
+        } catch {
+            throw .usage(comparison.vary.isEmpty ? "\(error)" : "--vary: \(error)")
+        }
+    }
+
+    /// The testbed, with what a cell puts into it.
+    fileprivate static func topology(
+        _ testbed: String, _ links: [LinkOverride]
+    ) throws(ComparisonProblem) -> Topology {
+        let topology: Topology
+        do {
+            // What is wrong with the file itself has a place in it; what a cell puts there has none.
+            topology = try TestbedLibrary.load(testbed)
+        } catch {
+            throw ComparisonProblem("\(error)")
+        }
+        if links.isEmpty { return topology }
+        do {
+            return try TestbedLibrary.load(testbed, overrides: links)
+        } catch .wrong(let error) {
+            throw ComparisonProblem(
+                "\(error.field): \(error.message)", suggestion: error.suggestion)
+        } catch {
+            throw ComparisonProblem("\(error)")
+        }
+    }
+}
+
+/// What is compared.
+struct CompareOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "An option of handover, or PATH.FIELD of the testbed, with its values; may repeat.",
+            discussion: """
+                Such as mode=break-before-make,make-before-break or client=swift,kernel, without the \
+                hyphens of the option; lte.delay=10ms,30ms, lte.loss=0%,1% or lte.up.rate=5Mbit/s \
+                with the fields of a testbed file, for both directions or one.
+                """, valueName: "key=value,value"))
+    var vary: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A number of results.json to compare; may repeat (default: resume_ms, outage_ms).",
+            valueName: "name"))
+    var metric: [String] = []
+
+    @Option(
+        help: ArgumentHelp("An earlier results.json: fail if a median is worse.", valueName: "file")
+    )
+    var baseline: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How much worse than --baseline fails: beyond the share and the amount.",
+            valueName: "share,amount"))
+    var threshold = "10%,2ms"
+
+    @Option(help: ArgumentHelp("Go on where this directory was left.", valueName: "directory"))
+    var resume: String?
+
+    @Option(name: .shortAndLong, help: "Simulations at a time; all cores by default.")
+    var jobs: Int?
+
+    mutating func validate() throws {
+        if let jobs, jobs < 1 { throw ValidationError("--jobs is at least 1") }
+    }
+
+    func parsedAxes(_ base: HandoverScenario) throws(ComparisonProblem) -> [ComparisonAxis] {
+        if vary.isEmpty {
+            return try ComparisonPlan.usualAxes(
+                base, on: CompareCommand.topology(base.testbed, []))
+        }
+        return try vary.map { text throws(ComparisonProblem) in try ComparisonAxis(parsing: text) }
+    }
+
+    func parsedMetrics(isNull: Bool) throws(CommandFailure) -> [Metric] {
+        if metric.isEmpty { return isNull ? [.steadyGap] : [.resume, .outage] }
+        var metrics: [Metric] = []
+        for name in metric {
+            guard let found = Metric(rawValue: name) else {
+                let names = Metric.allCases.map(\.rawValue)
+                let problem = ComparisonProblem(
+                    "--metric: there is no result '\(name)' (\(names.joined(separator: ", ")))",
+                    suggestion: Assertion.nearest(to: name, in: names))
+                throw .usage("\(problem)")
+            }
+            if !metrics.contains(found) { metrics.append(found) }
+        }
+        return metrics
+    }
+
+    func parsedBaseline(
+        for plan: ComparisonPlan
+    ) throws(CommandFailure) -> (Baseline, RegressionThreshold)? {
+        let limit: RegressionThreshold
+        do {
+            limit = try RegressionThreshold(parsing: threshold)
+        } catch {
+            throw .usage("--threshold: \(error)")
+        }
+        guard let file = baseline else { return nil }
+        let earlier: Baseline
+        do {
+            earlier = try Baseline(parsing: TextFile.read(file))
+        } catch {
+            throw .usage("--baseline \(file): \(error)")
+        }
+        guard plan.cells.contains(where: { earlier.cell(matching: $0) != nil }) else {
+            throw .usage(
+                "--baseline \(file): it varies something else, so that no cell can be compared")
+        }
+        return (earlier, limit)
+    }
+}
