@@ -107,7 +107,9 @@ package final class ExperimentRunner {
         _ backend: ExperimentBackend, _ directory: OutputDirectory
     ) throws(ExperimentError) -> ExperimentResult {
         let interruption = try Interruption()
-        let keeper = RunKeeper(scenario: scenario, topology: topology, directory: directory)
+        let keeper = RunKeeper(
+            scenario: scenario, topology: topology, directory: directory, version: version,
+            backend: backend)
         var runs: [RunResult] = []
         var linkEmulation = LinkEmulation.model
         func take(_ index: Int, _ seed: UInt64, _ record: RunRecord) throws(ExperimentError) {

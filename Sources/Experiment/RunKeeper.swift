@@ -12,6 +12,8 @@ struct RunKeeper {
     let scenario: HandoverScenario
     let topology: Topology
     let directory: OutputDirectory
+    let version: String
+    let backend: ExperimentBackend
 
     /// `runs/001`
     static func directory(_ index: Int) -> String {
@@ -55,6 +57,7 @@ struct RunKeeper {
             }
         if keepsCaptures {
             result.captures = record.captureFiles
+            if !result.captures.isEmpty { try merge(record, into: &result) }
         } else {
             for file in record.captureFiles { directory.remove(file) }
         }
@@ -96,7 +99,7 @@ struct RunKeeper {
         }
     }
 
-    private var capturePoints: [TracePoint] {
+    var capturePoints: [TracePoint] {
         let names = CapturePoint.names(
             clientInterfaces: topology.paths.map(\.interface),
             serverInterface: topology.server.interface)
@@ -105,7 +108,7 @@ struct RunKeeper {
         }
     }
 
-    private var measuredPaths: MeasuredPaths {
+    var measuredPaths: MeasuredPaths {
         MeasuredPaths(
             all: topology.paths.map { .init($0.name, clientAddresses: [$0.clientAddress]) },
             old: 0, new: 1, newPath: ways(of: 1), oldPath: ways(of: 0))
