@@ -23,6 +23,7 @@ import Testing
         let help = try Tool.run("--help").output
         for command in [
             "analyze", "bench", "connect", "doctor", "gc", "handover", "interop", "serve", "soak",
+            "wireshark-plugin",
             "testbed",
         ] {
             #expect(help.contains(command))
