@@ -8,8 +8,11 @@ let settings: [SwiftSetting] = [
     .enableExperimentalFeature("Lifetimes"),
 ]
 
-func target(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+func target(
+    _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
 
 func tests(
@@ -124,7 +127,9 @@ let package = Package(
                 "PacketCapture", "PacketDevice", "StackRuntime", "KernelEndpoint", "Testbed",
                 "Experiment",
                 "Reporting", "MPTCP", "TCP", "CongestionControl", argumentParser, logging,
-            ]),
+            ],
+            // In the program itself, which may be moved anywhere.
+            resources: [.embedInCode("Resources/mptcpctl.lua")]),
         .executableTarget(
             name: "mptcpctl", dependencies: ["MPTCPCtlCommands"], swiftSettings: settings),
 

@@ -94,7 +94,9 @@ package final class ExperimentRunner {
         _ backend: ExperimentBackend, _ directory: OutputDirectory
     ) throws(ExperimentError) -> ExperimentResult {
         let interruption = try Interruption()
-        let keeper = RunKeeper(scenario: scenario, topology: topology, files: directory.files)
+        let keeper = RunKeeper(
+            scenario: scenario, topology: topology, files: directory.files, version: version,
+            backend: backend)
         var runs: [RunResult] = []
         var linkEmulation = LinkEmulation.model
         func take(_ index: Int, _ seed: UInt64, _ record: RunRecord) throws(ExperimentError) {

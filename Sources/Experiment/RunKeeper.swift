@@ -12,6 +12,8 @@ struct RunKeeper {
     let scenario: HandoverScenario
     let topology: Topology
     let files: ResultFiles
+    let version: String
+    let backend: ExperimentBackend
     /// Whether the log of events stays where neither captures nor a failure ask for it.
     var keepsEveryLog = true
 
@@ -50,6 +52,7 @@ struct RunKeeper {
             result.captures =
                 record.captureFiles.isEmpty
                 ? try writeCaptures(of: record, to: path) : record.captureFiles
+            if !result.captures.isEmpty { try merge(record, into: &result) }
         } else {
             for file in record.captureFiles { files.remove(file) }
         }
@@ -115,7 +118,7 @@ struct RunKeeper {
         }
     }
 
-    private var capturePoints: [TracePoint] {
+    var capturePoints: [TracePoint] {
         let names = CapturePoint.names(
             clientInterfaces: topology.paths.map(\.interface),
             serverInterface: topology.server.interface)
@@ -124,7 +127,7 @@ struct RunKeeper {
         }
     }
 
-    private var measuredPaths: MeasuredPaths {
+    var measuredPaths: MeasuredPaths {
         MeasuredPaths(
             all: topology.paths.map { .init($0.name, clientAddresses: [$0.clientAddress]) },
             old: 0, new: 1, newPath: ways(of: 1), oldPath: ways(of: 0))

@@ -15,8 +15,9 @@ struct AnalyzeCommand: ParsableCommand {
         discussion: """
             Reads pcap and pcapng files, of this program or any other: Ethernet with or without \
             VLAN tags, Linux cooked (tcpdump -i any), raw IP, BSD loopback; MPTCP v0 and v1, IPv4 \
-            and IPv6. Several files are several capture points of the same packets, on one clock. \
-            Files named client-* and server-* are taken to be captured at that end.
+            and IPv6. Several files are several capture points of the same packets, on one clock, \
+            and so are the interfaces of a pcapng file. Files and interfaces named client-* and \
+            server-* are taken to be captured at that end.
             """)
 
     @Argument(help: "Capture files; - is standard input.", completion: .file())
@@ -104,39 +105,64 @@ enum CaptureAnalysis {
                 TraceDocument.Capture(
                     file: path, linkType: reader.linkType.description, packets: captured.count,
                     warning: reader.warning))
-            add(captured, of: path, &packets, &points)
+            add(captured, of: reader, &packets, &points)
         }
         var analyzer = TraceAnalyzer(points: points)
         for packet in packets { analyzer.add(packet) }
         return TraceDocument(captures: captures, report: analyzer.finish())
     }
 
-    /// A file is a capture point; one that holds several interfaces, as those of `-i any`, is one for
-    /// each: on a router the same packet passes two of them.
+    /// A file is a capture point; one that holds several interfaces, as pcapng files and those of
+    /// `-i any` may, is one for each: the same packet passes several of them.
     private static func add(
-        _ captured: [CapturedPacket], of path: String, _ packets: inout [TracePacket],
+        _ captured: [CapturedPacket], of reader: CaptureReader, _ packets: inout [TracePacket],
         _ points: inout [TracePoint]
     ) {
-        let name = pointName(path)
-        let place: TracePoint.Place =
-            name.hasPrefix("client-") ? .atClient : name.hasPrefix("server-") ? .atServer : .unknown
-        var indices: [Int?: Int] = [:]
-        for packet in captured {
-            let point: Int
-            if let known = indices[packet.interfaceIndex] {
-                point = known
-            } else {
-                point = points.count
-                indices[packet.interfaceIndex] = point
-                let interface = packet.interfaceIndex.map { ":\($0)" } ?? ""
-                points.append(TracePoint(name + interface, place: place))
-            }
+        let keys = captured.map {
+            InterfaceKey(inFile: $0.interface, inSystem: $0.interfaceIndex)
+        }
+        // In the file's order of interfaces, whichever of them saw a packet first.
+        var indices: [InterfaceKey: Int] = [:]
+        for key in Set(keys).sorted() {
+            indices[key] = points.count
+            points.append(point(key, of: reader))
+        }
+        for (packet, key) in zip(captured, keys) {
+            guard let point = indices[key] else { continue }
             let bytes = packet.ipPacket ?? []
             packets.append(
                 TracePacket(
                     time: packet.time, point: point, bytes: bytes,
                     wireLength: bytes.count + max(packet.wireLength - packet.bytes.count, 0)))
         }
+    }
+
+    /// What tells the interfaces of a file apart.
+    private struct InterfaceKey: Hashable, Comparable {
+        var inFile: Int?
+        var inSystem: Int?
+
+        static func < (first: Self, second: Self) -> Bool {
+            (first.inFile ?? -1, first.inSystem ?? -1)
+                < (second.inFile ?? -1, second.inSystem ?? -1)
+        }
+    }
+
+    /// An interface that is named after its end, as in a merged capture, is a point of that name;
+    /// any other one is part of its file.
+    private static func point(_ key: InterfaceKey, of reader: CaptureReader) -> TracePoint {
+        let interfaces = reader.interfaces
+        let name = key.inFile.flatMap { interfaces[$0].name }
+        if let name, let place = place(of: name) { return TracePoint(name, place: place) }
+        let file = pointName(reader.path)
+        var parts = [file]
+        if interfaces.count > 1, let index = key.inFile { parts.append(name ?? String(index)) }
+        if let index = key.inSystem { parts.append(String(index)) }
+        return TracePoint(parts.joined(separator: ":"), place: place(of: file) ?? .unknown)
+    }
+
+    private static func place(of name: String) -> TracePoint.Place? {
+        name.hasPrefix("client-") ? .atClient : name.hasPrefix("server-") ? .atServer : nil
     }
 
     /// `client-wifi0` of `runs/001/client-wifi0.pcap`.

@@ -11,7 +11,7 @@ struct MPTCPCtl: ParsableCommand {
         subcommands: [
             HandoverCommand.self, CompareCommand.self, AnalyzeCommand.self, TestbedCommand.self,
             ServeCommand.self, ConnectCommand.self, BenchCommand.self, InteropCommand.self,
-            SoakCommand.self, DoctorCommand.self, GCCommand.self,
+            SoakCommand.self, DoctorCommand.self, GCCommand.self, WiresharkPluginCommand.self,
             RelayCommand.self,
             BenchEndpointCommand.self, ManualCommand.self,
         ])

@@ -7,8 +7,6 @@ package struct CaptureError: Error, Hashable, Sendable {
         case notACapture
         /// Frames of a kind in which no packets can be found.
         case unsupportedLinkType
-        /// Interfaces of different kinds in one file: libpcap does not read that.
-        case mixedInterfaces
         /// The file could not be written.
         case unwritable
         /// There is no such interface.
@@ -43,8 +41,6 @@ package struct CaptureError: Error, Hashable, Sendable {
             "give a pcap or pcapng file; a compressed one must be unpacked first"
         case .unsupportedLinkType:
             "capture on an Ethernet, raw IP or loopback interface, or with -i any"
-        case .mixedInterfaces:
-            "split it: tshark -r FILE -Y 'frame.interface_id == 0' -w PART"
         case .unwritable: nil
         case .noInterface: "see: ip link"
         case .interfaceDown: "bring it up first: ip link set \(subject) up"

@@ -4,6 +4,9 @@ internal import LinuxSystem
 package import WireFormat
 
 /// Reads a pcap or pcapng file of either byte order, times in nanoseconds.
+///
+/// pcap files are libpcap's business. pcapng files are not, as libpcap does not tell which of a
+/// file's interfaces captured a packet.
 package final class CaptureReader {
     /// How the file ended.
     package enum End: Hashable, Sendable {
@@ -17,6 +20,7 @@ package final class CaptureReader {
 
     /// As the caller named it.
     package let path: String
+    /// What frames start with; in a pcapng file those of its first interface.
     package let linkType: LinkType
     /// The most that the capture kept of a packet.
     package let snapshotLength: Int
@@ -24,22 +28,47 @@ package final class CaptureReader {
     /// Packets read so far.
     package private(set) var count = 0
 
-    private let handle: OpaquePointer
+    private let source: Source
+
+    private enum Source {
+        case pcap(OpaquePointer)
+        case pcapng(PcapngReader)
+    }
 
     /// Opens a file; `-` is standard input.
     package init(_ path: String) throws(CaptureError) {
         self.path = path
-        handle = try Self.open(path)
-        linkType = LinkType(rawValue: pcap_datalink(handle))
-        snapshotLength = Int(pcap_snapshot(handle))
-    }
-
-    deinit { pcap_close(handle) }
-
-    private static func open(_ path: String) throws(CaptureError) -> OpaquePointer {
         guard let file = path == "-" ? fdopen(dup(0), "rb") : fopen(path, "rbe") else {
             throw CaptureError(.unreadable, path, SystemError.text(of: errno))
         }
+        let first = getc(file)
+        if first != EOF { ungetc(first, file) }
+        if first == Int32(PcapngFormat.Block.sectionHeader & 0xff) {
+            let reader: PcapngReader
+            do throws(PcapngReader.Damage) {
+                reader = try PcapngReader(file)
+            } catch {
+                throw CaptureError(.notACapture, path, error.reason)
+            }
+            source = .pcapng(reader)
+            linkType = reader.interfaces[0].linkType
+            snapshotLength = reader.interfaces[0].snapshotLength
+        } else {
+            let handle = try Self.openPcap(file, path)
+            source = .pcap(handle)
+            linkType = LinkType(rawValue: pcap_datalink(handle))
+            snapshotLength = Int(pcap_snapshot(handle))
+        }
+        guard linkType.isSupported else { throw Self.unsupported(linkType, path) }
+    }
+
+    deinit {
+        if case .pcap(let handle) = source { pcap_close(handle) }
+    }
+
+    private static func openPcap(
+        _ file: UnsafeMutablePointer<FILE>, _ path: String
+    ) throws(CaptureError) -> OpaquePointer {
         var message = [CChar](repeating: 0, count: Int(PCAP_ERRBUF_SIZE))
         let handle = pcap_fopen_offline_with_tstamp_precision(
             file, UInt32(PCAP_TSTAMP_PRECISION_NANO), &message)
@@ -49,42 +78,59 @@ package final class CaptureReader {
             throw CaptureError(
                 isReadError ? .unreadable : .notACapture, path, PcapMessage.text(message))
         }
-        let linkType = LinkType(rawValue: pcap_datalink(handle))
-        guard linkType.isSupported else {
-            let name = pcap_datalink_val_to_name(linkType.rawValue).map { String(cString: $0) }
-            pcap_close(handle)
-            throw CaptureError(
-                .unsupportedLinkType, path,
-                "no IP packets can be found in frames of \(name ?? linkType.description)")
-        }
         return handle
+    }
+
+    private static func unsupported(_ linkType: LinkType, _ path: String) -> CaptureError {
+        let name = pcap_datalink_val_to_name(linkType.rawValue).map { String(cString: $0) }
+        return CaptureError(
+            .unsupportedLinkType, path,
+            "no IP packets can be found in frames of \(name ?? linkType.description)")
+    }
+
+    /// The interfaces that a pcapng file has described so far; empty for a pcap file.
+    package var interfaces: [CaptureInterface] {
+        if case .pcapng(let reader) = source { reader.interfaces } else { [] }
     }
 
     /// The next packet, `nil` at the end; `end` then says what the end is like.
     package func next() throws(CaptureError) -> CapturedPacket? {
         guard end == .notReached else { return nil }
+        let packet =
+            switch source {
+            case .pcap(let handle): nextPacket(from: handle)
+            case .pcapng(let reader): nextPacket(from: reader)
+            }
+        guard let packet else { return nil }
+        guard packet.linkType.isSupported else { throw Self.unsupported(packet.linkType, path) }
+        count += 1
+        return packet
+    }
+
+    private func nextPacket(from handle: OpaquePointer) -> CapturedPacket? {
         var header: UnsafeMutablePointer<pcap_pkthdr>?
         var data: UnsafePointer<UInt8>?
         switch pcap_next_ex(handle, &header, &data) {
         case 1:
             guard let header = header?.pointee, let data else { return nil }
-            count += 1
             return CapturedPacket(
                 time: PcapTime.nanoseconds(header.ts), wireLength: Int(header.len),
                 bytes: Array(UnsafeBufferPointer(start: data, count: Int(header.caplen))),
                 linkType: linkType)
-        case PCAP_ERROR_BREAK:
-            end = .complete
-            return nil
-        default:
-            let reason = PcapMessage.text(of: handle)
-            // libpcap reads one kind of interface per file and stops at the second.
-            if reason.contains("different from") {
-                throw CaptureError(.mixedInterfaces, path, reason)
-            }
-            end = .cut(reason: reason)
-            return nil
+        case PCAP_ERROR_BREAK: end = .complete
+        default: end = .cut(reason: PcapMessage.text(of: handle))
         }
+        return nil
+    }
+
+    private func nextPacket(from reader: PcapngReader) -> CapturedPacket? {
+        do throws(PcapngReader.Damage) {
+            if let packet = try reader.next() { return packet }
+            end = .complete
+        } catch {
+            end = .cut(reason: error.reason)
+        }
+        return nil
     }
 
     /// All packets that are left.

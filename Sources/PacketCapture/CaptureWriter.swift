@@ -20,8 +20,6 @@ package final class CaptureWriter {
 
     /// More than any frame has.
     package static let wholePackets = 262_144
-    /// Octets that are gathered before they are written.
-    private static let bufferSize = 1 << 18
 
     /// - Parameter snapshotLength: the most that is kept of a frame.
     package init(
@@ -30,11 +28,7 @@ package final class CaptureWriter {
         self.path = path
         self.linkType = linkType
         self.snapshotLength = min(max(snapshotLength, 1), Self.wholePackets)
-        let partial = Self.partialName(path)
-        guard let file = fopen(partial, "wbe") else {
-            throw CaptureError(.unwritable, path, SystemError.text(of: errno))
-        }
-        setvbuf(file, nil, _IOFBF, Self.bufferSize)
+        let file = try PartialFile.open(path)
         // libpcap knows raw IP in memory by another number than in files.
         let type: LinkType = linkType == .rawIP ? .rawIPInMemory : linkType
         let handle = pcap_open_dead_with_tstamp_precision(
@@ -43,7 +37,7 @@ package final class CaptureWriter {
             let reason = handle.map { PcapMessage.text(of: $0) } ?? "out of memory"
             if let handle { pcap_close(handle) }
             fclose(file)
-            unlink(partial)
+            PartialFile.discard(path)
             throw CaptureError(.unwritable, path, reason)
         }
         self.handle = handle
@@ -51,8 +45,6 @@ package final class CaptureWriter {
     }
 
     deinit { discard() }
-
-    private static func partialName(_ path: String) -> String { path + ".partial" }
 
     /// Appends a packet. A failure shows in `close`.
     package func write(_ packet: CapturedPacket) {
@@ -89,23 +81,14 @@ package final class CaptureWriter {
         let code = errno
         let failed = flushed != 0 || ferror(pcap_dump_file(dumper)) != 0
         release()
-        let partial = Self.partialName(path)
-        if failed {
-            unlink(partial)
-            throw CaptureError(.unwritable, path, SystemError.text(of: code))
-        }
-        guard rename(partial, path) == 0 else {
-            let code = errno
-            unlink(partial)
-            throw CaptureError(.unwritable, path, SystemError.text(of: code))
-        }
+        try PartialFile.commit(path, failure: failed ? code : nil)
     }
 
     /// Leaves nothing behind.
     package func discard() {
         guard isOpen else { return }
         release()
-        unlink(Self.partialName(path))
+        PartialFile.discard(path)
     }
 
     private func release() {

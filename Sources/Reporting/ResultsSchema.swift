@@ -107,7 +107,13 @@ package enum ResultsSchema {
         members += [
             ("path_share", perPath),
             ("radio_time_ms", perPath),
-            ("captures", .members(["type": "array", "items": type("string")])),
+            (
+                "captures",
+                .members([
+                    "type": "array", "items": type("string"),
+                    "description": "those that were kept; merged.pcapng has the packets of all",
+                ])
+            ),
             (
                 "null_reasons",
                 .members([

@@ -128,18 +128,12 @@ package enum TextRenderer {
 
     private static func meaning(_ milestone: Milestone) -> String {
         switch milestone {
-        case .breakOldPath: "break: the old path ends"
-        case .make: "make: the new path is up"
-        case .ready: "ready: only the protocol delays from here"
-        case .detected: "detected: an endpoint acts"
-        case .joinSYN: "SYN + MP_JOIN leaves"
-        case .joinSYNACK: "SYN/ACK + MP_JOIN"
-        case .joinACK: "third ACK"
-        case .joinFourthACK: "fourth ACK"
-        case .firstReinjection: "first reinjection leaves"
-        case .firstDataOnNewPath: "first data on the new path leave"
-        case .firstDataACKOnNewPath: "first DATA_ACK on the new path"
-        case .firstLackingByteArrived: "resume: the first lacking octet arrives"
+        case .breakOldPath, .make, .ready, .detected:
+            "\(milestone.rawValue): \(milestone.meaning)"
+        case .firstLackingByteArrived: "resume: \(milestone.meaning)"
+        case .joinSYN, .joinSYNACK, .joinACK, .joinFourthACK, .firstReinjection,
+            .firstDataOnNewPath, .firstDataACKOnNewPath:
+            milestone.meaning
         }
     }
 

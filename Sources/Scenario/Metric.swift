@@ -46,3 +46,23 @@ package enum Milestone: String, Hashable, Sendable, CaseIterable {
     case firstDataACKOnNewPath = "first_data_ack_on_new_path"
     case firstLackingByteArrived = "first_lacking_byte_arrived"
 }
+
+extension Milestone {
+    /// What happened then, for people.
+    package var meaning: String {
+        switch self {
+        case .breakOldPath: "the old path ends"
+        case .make: "the new path is up"
+        case .ready: "only the protocol delays from here"
+        case .detected: "an endpoint acts"
+        case .joinSYN: "SYN + MP_JOIN leaves"
+        case .joinSYNACK: "SYN/ACK + MP_JOIN"
+        case .joinACK: "third ACK"
+        case .joinFourthACK: "fourth ACK"
+        case .firstReinjection: "first reinjection leaves"
+        case .firstDataOnNewPath: "first data on the new path leave"
+        case .firstDataACKOnNewPath: "first DATA_ACK on the new path"
+        case .firstLackingByteArrived: "the first lacking octet arrives"
+        }
+    }
+}

@@ -14,7 +14,9 @@ import Testing
                     "\(directory)/\(name)")
                 #expect(outcome.exit == .code(0), "\(outcome.error)")
             }
-            let files = ["client-wifi0.pcap", "client-lte0.pcap", "server-eth0.pcap"]
+            let files = [
+                "client-wifi0.pcap", "client-lte0.pcap", "server-eth0.pcap", "merged.pcapng",
+            ]
             for file in files.map({ "runs/001/\($0)" }) + ["results.json", "runs/001/events.jsonl"]
             {
                 let first = try TextFile.bytes("\(directory)/a/\(file)")

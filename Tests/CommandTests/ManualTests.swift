@@ -23,7 +23,7 @@ import Testing
         let help = try Tool.run("--help").output
         for command in [
             "analyze", "bench", "compare", "connect", "doctor", "gc", "handover", "interop",
-            "serve", "soak",
+            "serve", "soak", "wireshark-plugin",
             "testbed",
         ] {
             #expect(help.contains(command))

@@ -20,6 +20,12 @@ struct CaptureFileTests {
         }
     }
 
+    private static func captured(_ packet: CapturedPacket, on interface: Int?) -> CapturedPacket {
+        var packet = packet
+        packet.interface = interface
+        return packet
+    }
+
     private static func readAll(_ path: String) throws -> (CaptureReader, [CapturedPacket]) {
         let reader = try CaptureReader(path)
         return (reader, try reader.readAll())
@@ -94,12 +100,12 @@ struct CaptureFileTests {
         let packets = Self.packets(4)
         for isBigEndian in [false, true] {
             let files = [
-                CaptureBytes.pcap(packets, isBigEndian: isBigEndian),
-                CaptureBytes.pcapng(packets, isBigEndian: isBigEndian),
+                (CaptureBytes.pcap(packets, isBigEndian: isBigEndian), nil),
+                (CaptureBytes.pcapng(packets, isBigEndian: isBigEndian), 0),
             ]
-            for file in files {
+            for (file, interface) in files {
                 let (reader, read) = try Self.readAll(scratch.write(file, to: "a"))
-                #expect(read == packets)
+                #expect(read == packets.map { Self.captured($0, on: interface) })
                 #expect(reader.end == .complete)
             }
             let coarse = CaptureBytes.pcap(packets, isBigEndian: isBigEndian, nanoseconds: false)
@@ -112,7 +118,10 @@ struct CaptureFileTests {
     func truncation() throws {
         let scratch = try Scratch()
         let packets = Self.packets(3)
-        for file in [CaptureBytes.pcap(packets), CaptureBytes.pcapng(packets)] {
+        for (file, interface) in [
+            (CaptureBytes.pcap(packets), nil), (CaptureBytes.pcapng(packets), 0),
+        ] {
+            let packets = packets.map { Self.captured($0, on: interface) }
             var complete = 0
             for length in 0..<file.count {
                 let path = try scratch.write(Array(file[..<length]), to: "a")
@@ -193,8 +202,9 @@ struct CaptureFileTests {
         let bluetooth = try error(CaptureBytes.pcap(Self.packets(1), linkType: 201))
         #expect(bluetooth?.kind == .unsupportedLinkType)
         #expect(bluetooth?.detail.contains("BLUETOOTH") == true)
-        let mixed = try error(CaptureBytes.pcapng(Self.packets(2), linkTypes: [1, 101]))
-        #expect(mixed?.kind == .mixedInterfaces)
+        #expect(try error(CaptureBytes.pcapng(Self.packets(2), linkTypes: [1, 101])) == nil)
+        let mixed = try error(CaptureBytes.pcapng(Self.packets(2), linkTypes: [1, 201]))
+        #expect(mixed?.kind == .unsupportedLinkType)
         let directory = #expect(throws: CaptureError.self) { try CaptureReader(scratch.path) }
         #expect(directory?.kind == .unreadable)
     }

@@ -123,6 +123,37 @@ struct CaptureBytes {
         return file.bytes
     }
 
+    /// A pcapng file of one packet, whose interface counts time in its own way.
+    static func pcapng(
+        ticks: UInt64, resolution: UInt8?, offset: Int64?, isBigEndian: Bool
+    ) -> [UInt8] {
+        var file = CaptureBytes(isBigEndian: isBigEndian)
+        file.bytes = pcapng([], linkTypes: [], isBigEndian: isBigEndian)
+        file.block(1) {
+            $0.add(101 as UInt16)
+            $0.add(0 as UInt16)
+            $0.add(0 as UInt32)
+            if let resolution {
+                $0.add(9 as UInt16)
+                $0.add(1 as UInt16)
+                $0.bytes += [resolution, 0, 0, 0]
+            }
+            if let offset {
+                $0.add(14 as UInt16)
+                $0.add(8 as UInt16)
+                $0.add(offset)
+            }
+        }
+        file.block(6) {
+            $0.add(0 as UInt32)
+            $0.add(UInt32(ticks >> 32))
+            $0.add(UInt32(truncatingIfNeeded: ticks))
+            $0.add(0 as UInt32)
+            $0.add(40 as UInt32)
+        }
+        return file.bytes
+    }
+
     private mutating func block(_ type: UInt32, _ fill: (inout CaptureBytes) -> Void) {
         var body = CaptureBytes(isBigEndian: isBigEndian)
         fill(&body)

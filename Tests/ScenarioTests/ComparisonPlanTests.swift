@@ -70,8 +70,7 @@ import Topology
         #expect(axes.map(\.key) == ["join", "mode", "direction", "lte.delay"])
         #expect(
             axes[0].values
-                == JoinVariant.allCases.filter(HandoverScenario.availableJoins.contains).map(
-                    \.rawValue))
+                == JoinVariant.allCases.map(\.rawValue))
         #expect(axes[3].values.count == 5)
         base.server = .kernel
         #expect(try ComparisonPlan.usualAxes(base, on: topology)[0].values == ["standard"])

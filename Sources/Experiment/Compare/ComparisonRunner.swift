@@ -102,7 +102,8 @@ package final class ComparisonRunner: Sendable {
             let journal = try openJournal(in: directory, fingerprint)
             let work = Work(
                 plan: plan, fingerprint: fingerprint, files: directory.files, journal: journal,
-                interruption: interruption)
+                interruption: interruption, version: configuration.version,
+                backends: places.backends)
             do throws(ExperimentError) {
                 try simulate(work, places)
                 try playInNamespaces(work, places)
@@ -165,11 +166,14 @@ package final class ComparisonRunner: Sendable {
         let files: ResultFiles
         let journal: ComparisonJournal
         let interruption: Interruption
+        let version: String
+        let backends: [ExperimentBackend]
 
         func keeper(_ cell: Int) -> RunKeeper {
             RunKeeper(
                 scenario: plan.cells[cell].scenario, topology: plan.cells[cell].topology,
-                files: files.inside(directory(cell)), keepsEveryLog: false)
+                files: files.inside(directory(cell)), version: version,
+                backend: backends[cell], keepsEveryLog: false)
         }
 
         /// `cells/001`

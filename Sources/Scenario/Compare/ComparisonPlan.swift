@@ -111,9 +111,7 @@ package struct ComparisonPlan: Sendable {
         _ base: HandoverScenario, on topology: Topology
     ) throws(ComparisonProblem) -> [ComparisonAxis] {
         let hasKernel = base.client == .kernel || base.server == .kernel
-        let joins = JoinVariant.allCases.filter {
-            hasKernel ? $0 == .standard : HandoverScenario.availableJoins.contains($0)
-        }
+        let joins = JoinVariant.allCases.filter { !hasKernel || $0 == .standard }
         var axes = [
             try ComparisonAxis("join", joins.map(\.rawValue)),
             try ComparisonAxis("mode", HandoverMode.allCases.map(\.rawValue)),
