@@ -80,10 +80,12 @@ extension Connection {
         guard subflows[index].offload.finishesChecksums else { return nil }
         let isV6 = subflows[index].tcp.tuple.local.address.isV6
         let mss = subflows[index].tcp.effectiveMSS
+        // The peer's MSS is not known when the SYN leaves, and a SYN is one packet.
+        let isCut = segment.payload.count > mss && !segment.header.flags.contains(.syn)
         return PacketOffload(
             transportStart: isV6 ? IPv6Header.length : IPv4Header.minimumLength,
             headerLength: segment.header.packetLength(isV6: isV6, payload: 0),
-            segmentSize: segment.payload.count > mss ? mss : 0)
+            segmentSize: isCut ? mss : 0)
     }
 
     /// Notes what the subflow's interface does for its packets.

@@ -42,6 +42,23 @@ extension StackDriver.Counters {
     }
 }
 
+extension FastJoinCounters {
+    fileprivate var object: JSONValue {
+        .object([
+            .init("sent", count: sent),
+            .init("accepted", count: accepted),
+            .init("ignored", count: ignored),
+            .init("bad_mac", count: badMAC),
+            .init("out_of_window", count: outOfWindow),
+            .init("replayed", count: replayed),
+            .init("syn_timeouts", count: synTimeouts),
+            .init("provisional_expired", count: provisionalExpired),
+            .init("bytes_early", count: bytesEarly),
+            .init("amplification_blocked", count: amplificationBlocked),
+        ])
+    }
+}
+
 extension ConnectionInformation {
     /// The fields of the event `connection-information`.
     var fields: [JSONValue.Member] {
@@ -56,6 +73,7 @@ extension ConnectionInformation {
             .init("joins_opened", count: counters.joinsOpened),
             .init("joins_accepted", count: counters.joinsAccepted),
             .init("joins_failed", count: counters.joinsFailed),
+            .init("fast_join", counters.fastJoin.object),
             .init("mib", mib.object),
             .init("subflows", .array(subflows.map(\.object))),
         ]

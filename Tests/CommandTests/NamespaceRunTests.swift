@@ -59,6 +59,8 @@ struct NamespaceRunTests {
     /// Either end can be the kernel.
     @Test(arguments: [
         ["--client", "kernel", "--kernel-pm", "endpoint-delete"], ["--server", "kernel"],
+        // It knows no fast join, and gets the standard one.
+        ["--server", "kernel", "--join", "syn-data"],
     ])
     func theKernelIsAnEnd(side: [String]) throws {
         try Tool.withTemporaryDirectory { directory in
@@ -92,12 +94,31 @@ struct NamespaceRunTests {
         try expectAgreement(testbed, mode: "break-before-make", runs: 3)
     }
 
-    private func expectAgreement(_ testbed: String, mode: String, runs: Int) throws {
+    /// Data ahead of the fourth packet: half, one and one and a half round trips of LTE. In the
+    /// simulation the SYN is next to the floor that physics sets.
+    @Test(arguments: [("early-data", "upload"), ("syn-data", "upload"), ("syn-data", "download")])
+    func bothWorldsAgreeOnFastJoins(join: String, direction: String) throws {
+        let results = try expectAgreement(
+            "wifi-lte", mode: "break-before-make", runs: 3,
+            ["--join", join, "--direction", direction])
+        let resume = try #require(results["summary"]?["resume_ms"]?["median"]?.asDouble)
+        let limit = try #require(results["summary"]?["limit_ms"]?["median"]?.asDouble)
+        let floor = try #require(results["summary"]?["floor_ms"]?["median"]?.asDouble)
+        #expect(resume <= limit + 2)
+        if join == "syn-data" { #expect(resume <= 1.15 * floor) }
+    }
+
+    /// Returns the results of the simulation.
+    @discardableResult
+    private func expectAgreement(
+        _ testbed: String, mode: String, runs: Int, _ more: [String] = []
+    ) throws -> JSONValue {
         try Tool.withTemporaryDirectory { directory in
-            let common = [
-                testbed, "--mode", mode, "--workload", "stream", "--break-at", "700ms",
-                "--duration", "1500ms", "--runs", String(runs),
-            ]
+            let common =
+                [
+                    testbed, "--mode", mode, "--workload", "stream", "--break-at", "700ms",
+                    "--duration", "1500ms", "--runs", String(runs),
+                ] + more
             let (real, realResults) = try handover("\(directory)/real", common)
             #expect(real.exit == .code(0), "\(real.error)")
             let virtual = try ChildProcess.run(
@@ -117,6 +138,7 @@ struct NamespaceRunTests {
                 #expect(
                     abs(one - other) < Self.agreement, "\(path): netns \(one), simulation \(other)")
             }
+            return virtualResults
         }
     }
 

@@ -111,13 +111,28 @@ import WireFormat
     }
 
     @Test func earlyDataAndDataInTheSYNMayBeSentEarlier() throws {
-        var script = Self.streaming(isBackupJoined: false)
-        script.join(at: 451)
-        var question = Self.question(make: 450)
-        question.joinPermission = .thirdACK
-        #expect(milliseconds(try Self.measure(script, question).joinLatency.value) == 60)
-        question.joinPermission = .syn
-        #expect(milliseconds(try Self.measure(script, question).joinLatency.value) == 0)
+        func latency(
+            _ permission: HandoverQuestion.JoinPermission, isAnnounced: Bool,
+            offer: FastJoinOption? = nil
+        ) throws -> Double? {
+            var script = Self.streaming(isBackupJoined: false)
+            if isAnnounced {
+                script.segment(
+                    fromClient: false, sent: 200, arrived: 210,
+                    options: [.fastJoin(.capabilities(.earlyData, maximumPayloadUnits: 22))])
+            }
+            script.join(at: 451, offer: offer)
+            var question = Self.question(make: 450)
+            question.joinPermission = permission
+            return milliseconds(try Self.measure(script, question).joinLatency.value)
+        }
+        let resume = FastJoinOption.resume(dataACK: 0, mac: 0)
+        #expect(try latency(.thirdACK, isAnnounced: true) == 60)
+        #expect(try latency(.syn, isAnnounced: true, offer: resume) == 0)
+        #expect(try latency(.syn, isAnnounced: true) == 60)
+        // A variant that the listener does not know is the standard join.
+        #expect(try latency(.thirdACK, isAnnounced: false) == 120)
+        #expect(try latency(.syn, isAnnounced: false) == 120)
     }
 
     @Test func downloadIsJudgedAtTheClient() throws {

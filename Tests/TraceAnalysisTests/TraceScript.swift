@@ -100,8 +100,10 @@ struct TraceScript {
             fromClient: true, sent: start + 2 * delay, arrived: start + 3 * delay, options: [ack])
     }
 
-    /// A join on path 1: SYN at `start`, one-way delay `delay`.
-    mutating func join(at start: Double, delay: Double = 30, isBackup: Bool = false) {
+    /// A join on path 1: SYN at `start`, one-way delay `delay`; the listener takes what the SYN offers.
+    mutating func join(
+        at start: Double, delay: Double = 30, isBackup: Bool = false, offer: FastJoinOption? = nil
+    ) {
         let syn = MPTCPOption.join(
             .syn(
                 isBackup: isBackup, addressID: AddressID(2), token: Self.serverToken,
@@ -112,10 +114,11 @@ struct TraceScript {
                 nonce: Self.serverNonce))
         segment(
             path: 1, fromClient: true, sent: start, arrived: start + delay, flags: .syn,
-            position: 0, options: [syn])
+            position: 0, options: [syn] + (offer.map { [.fastJoin($0)] } ?? []))
         segment(
             path: 1, fromClient: false, sent: start + delay, arrived: start + 2 * delay,
-            flags: [.syn, .ack], position: 0, options: [synACK])
+            flags: [.syn, .ack], position: 0,
+            dss: offer == nil ? nil : DSS(dataACK: .full(Self.clientIDSN &+ 1)), options: [synACK])
         segment(
             path: 1, fromClient: true, sent: start + 2 * delay, arrived: start + 3 * delay,
             options: [.join(.ack(hmac: Self.clientHMAC))])
