@@ -90,7 +90,7 @@ extension Connection {
         }
         let hasGoodOne = subflows.contains { $0.tcp.state.isSynchronized && !isStuck($0) }
         for index in subflows.indices
-        where subflows[index].closeDeadline == nil && subflows[index].tcp.state != .closed {
+        where !subflows[index].tcp.isCloseRequested && subflows[index].tcp.state != .closed {
             let isDispensable =
                 peerKnowsEnd || hasGoodOne && subflows[index].isFullyEstablished
             if !isFallback, isDispensable, isStuck(subflows[index]) {
@@ -129,7 +129,9 @@ extension Connection {
 
     /// Closes one subflow and leaves the connection open.
     mutating func closeSubflow(_ index: Int, now: Instant) {
-        guard subflows[index].closeDeadline == nil else { return }
+        guard !subflows[index].tcp.isCloseRequested, subflows[index].tcp.state != .closed else {
+            return
+        }
         if data.failure != nil {
             // A peer that fell back at our word would take FIN for the end of the data.
             resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
@@ -138,6 +140,26 @@ extension Connection {
         subflows[index].tcp.close(now: now)
         subflows[index].closeDeadline = now + closingPatience(index)
         reinjectEverything(of: index, now: now)
+    }
+
+    /// Closes a subflow whose address is given up. The last one is not closed before the end of the
+    /// data (mptcp-behaviour, 8.4): a peer that falls back, or already has, would take FIN for it. It
+    /// waits for a join, and is reset if none comes.
+    mutating func retireSubflow(_ index: Int, now: Instant) {
+        subflows[index].isRetired = true
+        guard isEstablished, mayFallBack, subflows[index].kind == .capable else {
+            return closeSubflow(index, now: now)
+        }
+        subflows[index].closeDeadline = now + shortPatience(index)
+        reinjectEverything(of: index, now: now)
+    }
+
+    /// A join was finished: subflows that only waited for one are closed.
+    mutating func closeRetiredSubflows(now: Instant) {
+        for index in subflows.indices
+        where subflows[index].isRetired && subflows[index].closeDeadline != nil {
+            closeSubflow(index, now: now)
+        }
     }
 
     /// The peer sent FIN on a subflow.
@@ -151,9 +173,12 @@ extension Connection {
             log(
                 "subflow_closed_by_peer", now: now,
                 ("subflow", .number(Int(subflows[index].id.rawValue))))
-            if mayFallBack, subflows[index].tcp.receiveBuffer.readableCount > 0 {
-                // Text that nobody mapped: a peer that has fallen back, which would take our FIN for
-                // the end of our data.
+            let hasUnmappedText = subflows[index].tcp.receiveBuffer.readableCount > 0
+            let isSilent = subflows[index].isPeerSilent && subflows[index].kind == .capable
+            if hasUnmappedText || isSilent && data.isContiguous && !data.isFINSent {
+                // Text that nobody mapped, or a FIN without a word of MPTCP: a peer that has fallen
+                // back, which would take our FIN for the end of our data. If we cannot follow any
+                // more, it gets RST.
                 loseMapping(index, now: now)
             } else {
                 closeSubflow(index, now: now)

@@ -400,6 +400,7 @@ extension Connection {
         if subflows[index].kind == .join {
             data.isContiguous = false
             if subflows[index].isOpener { counters.joinsOpened += 1 }
+            closeRetiredSubflows(now: now)
         }
         log(
             "subflow_established", now: now,

@@ -150,7 +150,10 @@ extension Connection {
         }
         if let dss {
             subflows[index].hasReceivedDSS = true
-            if let number = dss.dataACK { receiveDataACK(number, header, index, now: now) }
+            if let number = dss.dataACK {
+                subflows[index].hasReceivedDataACK = true
+                receiveDataACK(number, header, index, now: now)
+            }
             if let mapping = dss.mapping {
                 return receiveMapping(
                     mapping, isDataFIN: dss.isDataFIN, payloadLength, index, now: now)
@@ -180,14 +183,20 @@ extension Connection {
     }
 
     /// mptcp-behaviour, 11.1, rules 3 and 4: the first subflow never saw a DSS. What the opener
-    /// gets before it is sure of MPTCP must carry one (kernel-peer, 4.1, step 4).
+    /// gets before it is sure of MPTCP must carry one (kernel-peer, 4.1, step 4). The same goes for
+    /// a FIN while MP_CAPABLE was all that ever came: of a peer that speaks MPTCP it has a DATA_ACK,
+    /// and of one that fell back it is the end of the data.
     private func isOptionLost(
         _ header: SegmentHeader, _ payloadLength: Int, _ index: Int, _ reception: Reception
     ) -> Bool {
-        guard !subflows[index].hasReceivedDSS, header.options.mptcp.isEmpty else { return false }
+        guard header.options.mptcp.isEmpty else { return false }
         let subflow = subflows[index]
         // The mapping of what a SYN carried comes behind it, if a proxy passed it on (fast-join, 5.6).
         if subflow.kind == .join, mayReceive(.data) { return false }
+        if reception.receivedFIN, subflow.kind == .capable, !subflow.hasReceivedDataACK {
+            return true
+        }
+        guard !subflow.hasReceivedDSS else { return false }
         let isAwaited =
             subflow.kind == .capable && subflow.isOpener && !subflow.isFullyEstablished
             && !header.flags.contains(.syn)

@@ -55,13 +55,15 @@ struct MappingFailure: Sendable {
 }
 
 extension Connection {
-    /// Whether the connection may still become plain TCP: everything in order on one subflow, and no
-    /// other that carries anything. Joins under way end with MPTCP.
+    /// Whether the connection may still become plain TCP: everything in order on its first subflow,
+    /// and no other that carries anything. Joins under way end with MPTCP; one that outlived the first
+    /// subflow starts in the middle of the data (mptcp-behaviour, 11.1).
     var mayFallBack: Bool {
-        guard data.isContiguous, data.reinjected.isEmpty, let first = subflows.first else {
-            return false
-        }
-        return !first.isUnfinishedJoin
+        guard data.isContiguous, data.reinjected.isEmpty, let first = subflows.first,
+            first.kind == .capable
+        else { return false }
+        // A FIN before the end of the data would be taken for it.
+        return (!first.tcp.isCloseRequested || data.isFINSent)
             && subflows.indices.dropFirst().allSatisfy { subflows[$0].isUnfinishedJoin }
     }
 
@@ -83,6 +85,8 @@ extension Connection {
             subflows[index].isDataFINPending = false
             subflows[index].unmappedDeadline = nil
             data.awaitsFIN = !tcp.hasReceivedFIN
+            // Whoever gave up its address has no other way any more.
+            if !tcp.isCloseRequested { subflows[index].closeDeadline = nil }
             subflows[index].isFullyEstablished = tcp.state.isSynchronized
             if cause.isNewsForPeer { subflows[index].infiniteMappings = Self.infiniteMappings }
             // A DATA_FIN that was sent counts no more: FIN takes its place.

@@ -98,6 +98,8 @@ struct Subflow: Sendable {
     var peerReset: MPTCPReset?
     /// Whether any DSS came in on this subflow.
     var hasReceivedDSS = false
+    /// Whether any of them had a DATA_ACK.
+    var hasReceivedDataACK = false
     /// Whether the last segment had none: the path strips options, or the peer has fallen back.
     var isPeerSilent = false
 

@@ -194,6 +194,9 @@ public struct TCPConnection: Sendable {
     /// Forgets everything without a word: the interface is gone.
     public mutating func discard() { finish(.aborted) }
 
+    /// Whether FIN was sent, or will be behind what is to be sent.
+    public var isCloseRequested: Bool { snd.isCloseRequested }
+
     /// How often the SYN or SYN/ACK was sent.
     public var synTransmissions: Int { snd.synTransmissions }
 

@@ -24,9 +24,19 @@ import Testing
         for number in Self.first..<(Self.first + Self.count) where number % Self.chunks == chunk {
             let sequence = sequence(number)
             let network = sequence.network
-            network.run(.seconds(3_000))
+            runToEnd(network)
             let problems = network.violationsSoFar + sequence.problems
             #expect(problems.isEmpty, "sequence \(number): \(problems); \(sequence.story)")
+        }
+    }
+
+    /// Where boxes drop half of what enters both ways, TCP goes from one timeout of two minutes to the
+    /// next (RFC 6298, 5.5), and plain TCP is no faster: a run goes on while octets still arrive.
+    private func runToEnd(_ network: TwoPathNetwork) {
+        var received = -1
+        while received < network.clientApp.received + network.serverApp.received {
+            received = network.clientApp.received + network.serverApp.received
+            if network.run(.seconds(3_000)) { return }
         }
     }
 
@@ -250,13 +260,16 @@ import Testing
             rules, refuses: Bool.random(using: &generator), selection: selection(&generator))
     }
 
+    /// A word is replaced by one that has one octet larger by one: then no two edits of a segment make
+    /// up for each other in its checksum, which is no security against that (middleboxes, 5).
     private func textRewriter(_ generator: inout SeededGenerator) -> PayloadRewriter {
         let isUp = Bool.random(using: &generator)
         let offset = Int.random(in: 0...2_000, using: &generator)
         let word = (offset..<(offset + 4)).map { Application.byte($0, isUp ? 0x55 : 0xaa) }
+        let larger = word.min() ?? 0
         let change: PayloadRewriter.Change =
             switch Int.random(in: 0..<4, using: &generator) {
-            case 0: .replace(word, with: word.map { ~$0 })
+            case 0: .replace(word, with: word.map { $0 == larger ? $0 + 1 : $0 })
             case 1: .replace(word, with: word + word)
             case 2: .replace(word, with: [])
             default: .prepend([1, 2, 3])

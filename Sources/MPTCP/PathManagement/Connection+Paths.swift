@@ -44,10 +44,9 @@ extension Connection {
         paths.remove(id)
         tellRemovals(now: now)
         for index in affected {
-            subflows[index].isRetired = true
+            retireSubflow(index, now: now)
             // With no other subflow the removal goes on the dying one, as in Linux.
             if !subflows.contains(where: \.isUsable) { paths.signalRemovals(on: &subflows[index]) }
-            closeSubflow(index, now: now)
         }
         managePaths(now: now)
     }
