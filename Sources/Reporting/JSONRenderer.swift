@@ -85,6 +85,7 @@ package enum JSONRenderer {
         members += [
             .init("path_share", paths(run.pathShare)),
             .init("radio_time_ms", paths(run.radioTime)),
+            .init("energy_j", paths(run.energy)), .init("radio_on_ms", paths(run.radioOn)),
             .init("captures", .array(run.captures.map(JSONValue.string))),
             .init("null_reasons", nullReasons(run)),
         ]
@@ -144,7 +145,10 @@ package enum JSONRenderer {
             add("timeline_ms.\(milestone.rawValue)", run.timeline.reason(milestone))
         }
         for metric in Metric.allCases { add(metric.rawValue, run.reason(metric)) }
-        for (name, numbers) in [("path_share", run.pathShare), ("radio_time_ms", run.radioTime)] {
+        for (name, numbers) in [
+            ("path_share", run.pathShare), ("radio_time_ms", run.radioTime),
+            ("energy_j", run.energy), ("radio_on_ms", run.radioOn),
+        ] {
             if numbers.isEmpty { add(name, RunResult.notMeasured) }
             for number in numbers { add("\(name).\(number.path)", number.value.reason) }
         }
@@ -160,8 +164,15 @@ package enum JSONRenderer {
                 .init("completed", .integer(Int64(summary.completed))),
                 .init("failed", .integer(Int64(summary.failed))),
             ] + metricMembers { statistics(summary[$0]) } + [
-                .init("noise_floor_ms", statistics(result.noiseFloor))
+                .init("energy_j", paths(summary.energy)),
+                .init("radio_on_ms", paths(summary.radioOn)),
+                .init("noise_floor_ms", statistics(result.noiseFloor)),
             ])
+    }
+
+    private static func paths(_ numbers: [PathStatistics]) -> JSONValue {
+        if numbers.isEmpty { return .null }
+        return .object(numbers.map { .init($0.path, statistics($0.statistics)) })
     }
 
     private static func statistics(_ statistics: Statistics?) -> JSONValue {

@@ -96,12 +96,14 @@ package enum ResultsSchema {
             ("timeline_ms", object(Milestone.allCases.map { ($0.rawValue, nullableNumber) })),
         ]
         members += metricSchemas(leaf: nullableNumber)
-        let perPath = JSONValue.members([
-            "type": ["object", "null"], "additionalProperties": nullableNumber,
-        ])
         members += [
-            ("path_share", perPath),
-            ("radio_time_ms", perPath),
+            ("path_share", perPath("octets of first transmissions")),
+            ("radio_time_ms", perPath("time in which the interface was up")),
+            (
+                "energy_j",
+                perPath("joules of the path's radio, by the states that its packets cause")
+            ),
+            ("radio_on_ms", perPath("time in which the path's radio was not idle")),
             (
                 "captures",
                 .members([
@@ -121,6 +123,14 @@ package enum ResultsSchema {
         return object(members)
     }
 
+    /// A number for each path.
+    private static func perPath(_ description: String) -> JSONValue {
+        .members([
+            "type": ["object", "null"], "description": .string(description),
+            "additionalProperties": nullableNumber,
+        ])
+    }
+
     private static var summary: JSONValue {
         let statistics = JSONValue.members([
             "type": ["object", "null"],
@@ -134,9 +144,15 @@ package enum ResultsSchema {
                 "n": type("integer", "completed runs that know the number"),
             ]),
         ])
+        let perPath = JSONValue.members([
+            "type": ["object", "null"], "additionalProperties": statistics,
+        ])
         return object(
             [("completed", type("integer")), ("failed", type("integer"))]
-                + metricSchemas(leaf: statistics) + [("noise_floor_ms", statistics)], more: true)
+                + metricSchemas(leaf: statistics) + [
+                    ("energy_j", perPath), ("radio_on_ms", perPath),
+                    ("noise_floor_ms", statistics),
+                ], more: true)
     }
 
     /// The metrics with their names as paths: `reinjected_bytes.useful` lies in an object.
