@@ -23,8 +23,13 @@ final class NamespaceWorld {
         switch wanted {
         case .relay, .model: return .relay
         case .auto:
-            return !topology.hasMiddleboxes && NetemLinkEmulator.isAvailable() ? .netem : .relay
+            return !topology.needsRelay && NetemLinkEmulator.isAvailable() ? .netem : .relay
         case .netem:
+            if let path = topology.paths.first(where: { $0.promotion != nil }) {
+                throw .usage(
+                    "--link-emulation netem: path '\(path.name)' has a 'promotion', and netem has no "
+                        + "radio that sleeps; use relay or auto")
+            }
             guard NetemLinkEmulator.isAvailable() else {
                 throw .environment(
                     "--link-emulation netem: this kernel has no sch_netem; use relay or auto")

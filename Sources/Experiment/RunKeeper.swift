@@ -88,6 +88,7 @@ struct RunKeeper {
     private func measure(_ record: RunRecord, into result: inout RunResult) {
         guard let start = record.start else {
             let reason = record.failure ?? "the workload never began"
+            result.setRadiosUnknown(topology.paths.map(\.name), because: reason)
             for metric in Metric.allCases { result.setUnknown(metric, because: reason) }
             for milestone in Milestone.allCases {
                 result.timeline.setUnknown(milestone, because: reason)
@@ -105,6 +106,8 @@ struct RunKeeper {
             breakTime: record.breakTime.map(captureTime), makeTime: record.makeTime.map(captureTime)
         )
         let measurement = result.measure(report, scenario, paths: measuredPaths, moments: moments)
+        result.measureRadios(
+            record.packets, radios(breakTime: record.breakTime.map(captureTime)))
         guard let measurement else {
             result.fail("the captures do not show the connection")
             return
@@ -115,6 +118,14 @@ struct RunKeeper {
         if let first = disagreements.first {
             let more = disagreements.count > 1 ? " (and \(disagreements.count - 1) more)" : ""
             result.fail("captures and endpoints disagree: \(first)\(more)")
+        }
+    }
+
+    private func radios(breakTime: Int64?) -> [MeasuredRadio] {
+        topology.paths.enumerated().map { index, path in
+            MeasuredRadio(
+                path: path.name, interface: path.interface, point: index,
+                offTime: index == 0 && scenario.breakKind == .linkDown ? breakTime : nil)
         }
     }
 
@@ -137,6 +148,7 @@ struct RunKeeper {
         let path = topology.paths[path]
         let isV6 = path.clientAddress.isV6
         return NewPath(
+            promotion: path.promotion?.delay ?? .zero,
             up: .init(delay: path.up.oneWayDelay, rate: path.up.rate, isV6: isV6),
             down: .init(delay: path.down.oneWayDelay, rate: path.down.rate, isV6: isV6))
     }

@@ -49,6 +49,7 @@ final class SimulatedNetwork {
                 port, eth,
                 forward: LinkDirection(profile: path.up, generator: generator.split()),
                 backward: LinkDirection(profile: path.down, generator: generator.split()))
+            simulation.links[link].radio = path.promotion.map { RadioState($0) }
             simulation.links[link].middleboxes = MiddleboxChain(path.middleboxes, &generator)
             simulation.addresses[port] = [path.clientAddress]
             interfaces.append(
@@ -122,6 +123,7 @@ final class SimulatedNetwork {
     func setLink(_ path: Int, isUp: Bool) {
         simulation.links[path].forward.setUp(isUp)
         simulation.links[path].backward.setUp(isUp)
+        if !isUp { simulation.links[path].radio?.sleep() }
     }
 
     // MARK: Applications

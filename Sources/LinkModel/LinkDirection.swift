@@ -58,7 +58,9 @@ public struct LinkDirection: Sendable {
     }
 
     /// A frame of so many octets comes to the queue.
-    public mutating func offer(bytes: Int, now: Instant) -> Verdict {
+    ///
+    /// - Parameter radioReady: until then nothing leaves the queue (`RadioState`).
+    public mutating func offer(bytes: Int, radioReady: Instant? = nil, now: Instant) -> Verdict {
         statistics.offered += 1
         guard isUp else {
             statistics.downDrops += 1
@@ -68,18 +70,19 @@ public struct LinkDirection: Sendable {
             departures.removeFirst()
             queuedBytes -= first.bytes
         }
-        guard hasRoom(for: bytes, now: now) else {
+        let start = max(now, radioReady ?? now)
+        guard hasRoom(for: bytes, start: start) else {
             statistics.queueDrops += 1
             return .drop(.queueFull)
         }
         let departure: Instant
         if let rate = profile.rate {
-            departure = max(now, lineFree) + rate.serialisation(bytes: bytes)
+            departure = max(start, lineFree) + rate.serialisation(bytes: bytes)
             lineFree = departure
             departures.append((departure, bytes))
             queuedBytes += bytes
         } else {
-            departure = now
+            departure = start
         }
         if isLost() {
             statistics.losses += 1
@@ -96,7 +99,7 @@ public struct LinkDirection: Sendable {
         return .deliver(at: arrival)
     }
 
-    private func hasRoom(for bytes: Int, now: Instant) -> Bool {
+    private func hasRoom(for bytes: Int, start: Instant) -> Bool {
         guard profile.rate != nil else { return true }
         // The frame on the line is not in the queue.
         let waiting = max(departures.count - 1, 0)
@@ -106,7 +109,7 @@ public struct LinkDirection: Sendable {
         case .bytes(let limit):
             let onLine = departures.first?.bytes ?? 0
             return isIdle || queuedBytes - onLine + bytes <= limit
-        case .time(let limit): return isIdle || lineFree - now <= limit
+        case .time(let limit): return isIdle || lineFree - start <= limit
         }
     }
 

@@ -13,7 +13,7 @@ struct HandoverCommand: ParsableCommand {
         discussion: """
             Without arguments: five bulk uploads from WiFi to LTE, break-before-make, on the best \
             backend that this machine allows. Captures and results.json go to a directory of their \
-            own. Times are written with their unit: 1500ms, 4s.
+            own; merged.pcapng of each run has all its packets, and the time line as comments. Times are written with their unit: 1500ms, 4s.
             """)
 
     @Argument(help: "Name of a testbed, or path of a testbed file.")

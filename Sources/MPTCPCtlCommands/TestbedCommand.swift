@@ -86,7 +86,7 @@ struct TestbedUp: ParsableCommand {
         case .netem: return .netem
         case .auto:
             // Asked of a kernel that lets this user; a user without privileges gets the relay.
-            return !topology.hasMiddleboxes && NetemLinkEmulator.isAvailable() ? .netem : .relay
+            return !topology.needsRelay && NetemLinkEmulator.isAvailable() ? .netem : .relay
         }
     }
 }

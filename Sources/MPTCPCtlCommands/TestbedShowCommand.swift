@@ -47,6 +47,7 @@ struct TestbedShow: ParsableCommand {
                 lines.append("    up:   \(path.up.summary)")
                 lines.append("    down: \(path.down.summary)")
             }
+            if let radio = path.promotion { lines.append("    \(radio.summary)") }
             lines += path.middleboxes.map { "    \($0.summary)" }
         }
         let server = topology.server
@@ -94,6 +95,7 @@ extension Path {
             "router": .string(routerAddress.description), "mtu": .integer(Int64(mtu)),
             "rtt_ms": JSONValue(rounding: roundTripTime.milliseconds),
             "up": .string(up.summary), "down": .string(down.summary),
+            "promotion": promotion.map { .string($0.summary) } ?? .null,
             "middleboxes": .array(middleboxes.map { .string($0.summary) }),
         ])
     }

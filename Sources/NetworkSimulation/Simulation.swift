@@ -11,6 +11,8 @@ package struct SimulatedLink {
     package var forward: LinkDirection
     /// From the second end to the first.
     package var backward: LinkDirection
+    /// The radio that both directions go through, if it ever sleeps.
+    package var radio: RadioState?
     /// What sits at the second end and touches packets: it has what came over the link, and what is
     /// about to go over it. Up is forward.
     package var middleboxes = MiddleboxChain()
@@ -225,10 +227,12 @@ package final class Simulation {
 
     private func carry(_ packet: [UInt8], over link: Int, _ isForward: Bool) {
         let bytes = packet.count + Self.frameOverhead
+        let isUp = isForward ? links[link].forward.isUp : links[link].backward.isUp
+        let ready = isUp ? links[link].radio?.pass(now: now) : nil
         let verdict =
             isForward
-            ? links[link].forward.offer(bytes: bytes, now: now)
-            : links[link].backward.offer(bytes: bytes, now: now)
+            ? links[link].forward.offer(bytes: bytes, radioReady: ready, now: now)
+            : links[link].backward.offer(bytes: bytes, radioReady: ready, now: now)
         let epoch = isForward ? links[link].forward.epoch : links[link].backward.epoch
         func deliver(_ packet: [UInt8], at instant: Instant) {
             queue.schedule(

@@ -76,8 +76,15 @@ package enum JSONRenderer {
                 .init("completed", .integer(Int64(summary.completed))),
                 .init("failed", .integer(Int64(summary.failed))),
             ] + JSONValue.metricMembers { statistics(summary[$0]) } + [
-                .init("noise_floor_ms", statistics(result.noiseFloor))
+                .init("energy_j", paths(summary.energy)),
+                .init("radio_on_ms", paths(summary.radioOn)),
+                .init("noise_floor_ms", statistics(result.noiseFloor)),
             ])
+    }
+
+    private static func paths(_ numbers: [PathStatistics]) -> JSONValue {
+        if numbers.isEmpty { return .null }
+        return .object(numbers.map { .init($0.path, statistics($0.statistics)) })
     }
 
     /// One number of all runs, or null.

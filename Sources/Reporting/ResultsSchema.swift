@@ -101,12 +101,14 @@ package enum ResultsSchema {
             ("timeline_ms", object(Milestone.allCases.map { ($0.rawValue, nullableNumber) })),
         ]
         members += metricSchemas(leaf: nullableNumber)
-        let perPath = JSONValue.members([
-            "type": ["object", "null"], "additionalProperties": nullableNumber,
-        ])
         members += [
-            ("path_share", perPath),
-            ("radio_time_ms", perPath),
+            ("path_share", perPath("octets of first transmissions")),
+            ("radio_time_ms", perPath("time in which the interface was up")),
+            (
+                "energy_j",
+                perPath("joules of the path's radio, by the states that its packets cause")
+            ),
+            ("radio_on_ms", perPath("time in which the path's radio was not idle")),
             (
                 "captures",
                 .members([
@@ -124,6 +126,14 @@ package enum ResultsSchema {
             ),
         ]
         return object(members)
+    }
+
+    /// A number for each path.
+    private static func perPath(_ description: String) -> JSONValue {
+        .members([
+            "type": ["object", "null"], "description": .string(description),
+            "additionalProperties": nullableNumber,
+        ])
     }
 
     /// One number of all runs, or null; `more` are members beside the statistics.
@@ -149,10 +159,15 @@ package enum ResultsSchema {
 
     /// What all runs together yielded.
     static var summary: JSONValue {
-        object(
+        let perPath = JSONValue.members([
+            "type": ["object", "null"], "additionalProperties": statistics(),
+        ])
+        return object(
             [("completed", type("integer")), ("failed", type("integer"))]
-                + metricSchemas(leaf: statistics()) + [("noise_floor_ms", statistics())], more: true
-        )
+                + metricSchemas(leaf: statistics()) + [
+                    ("energy_j", perPath), ("radio_on_ms", perPath),
+                    ("noise_floor_ms", statistics()),
+                ], more: true)
     }
 
     /// The metrics with their names as paths: `reinjected_bytes.useful` lies in an object.

@@ -145,6 +145,7 @@ package enum TextRenderer {
             summary[$0] != nil
         }
         if known.isEmpty { return "" }
+        let ofPaths = [("energy_j", 2, summary.energy), ("radio_on_ms", 0, summary.radioOn)]
         var table = TextTable()
         table.add(["", "median", "p95", "min", "max", "95 % of median", "n"])
         for metric in known {
@@ -152,6 +153,12 @@ package enum TextRenderer {
             table.add([metric.rawValue] + cells(found, places(metric)))
             if metric == .resume, let ratios = ratios(result) {
                 table.add(["resume / floor"] + cells(ratios, 2))
+            }
+        }
+        for (name, places, numbers) in ofPaths {
+            for number in numbers {
+                guard let found = number.statistics else { continue }
+                table.add(["\(name) \(number.path)"] + cells(found, places))
             }
         }
         return "Results of \(Figures.of(summary.completed, "run", "runs"))\n" + table.text

@@ -6,6 +6,8 @@ package struct NewPath: Hashable, Sendable {
     package var up: Way
     /// Server to client.
     package var down: Way
+    /// How long its radio takes to wake.
+    package var promotion = Duration.zero
 
     /// One direction of the path: propagation of all its links, rate of its slowest.
     package struct Way: Hashable, Sendable {
@@ -22,7 +24,8 @@ package struct NewPath: Hashable, Sendable {
         }
     }
 
-    package init(up: Way, down: Way) {
+    package init(promotion: Duration = .zero, up: Way, down: Way) {
+        self.promotion = promotion
         self.up = up
         self.down = down
     }

@@ -148,13 +148,18 @@ extension RunResult {
     private mutating func setLimits(
         _ scenario: HandoverScenario, _ paths: MeasuredPaths, _ measurement: HandoverMeasurement
     ) {
+        // A radio that has just come up sleeps; whether it does otherwise is the traffic's doing.
+        // What is written until it is awake is there in time.
+        let wake = scenario.mode == .breakBeforeMake ? paths.newPath.promotion : .zero
+        let nextRecord =
+            measurement.hadAllArrivedAtReady.value == true
+            ? scenario.nextRecordAfterReady : .zero
         let limits = HandoverLimits(
             scenario, newPath: paths.newPath, oldPath: paths.oldPath,
             unacknowledgedBytes: measurement.unknownToSenderAtReady.value,
-            nextRecord: measurement.hadAllArrivedAtReady.value == true
-                ? scenario.nextRecordAfterReady : .zero)
-        set(.limit, limits.limit)
-        set(.floor, limits.floor)
+            nextRecord: max(nextRecord - wake, .zero))
+        set(.limit, limits.limit.adding(wake.milliseconds))
+        set(.floor, limits.floor.adding(wake.milliseconds))
     }
 
     /// How long each interface was up between the start of the workload and its end. An interface of
@@ -182,6 +187,10 @@ extension RunResult {
 }
 
 extension Measured {
+    fileprivate func adding(_ more: Double) -> Measured {
+        if case .value(let value) = self { .value(value + more) } else { self }
+    }
+
     fileprivate init(_ known: Known<Double>) {
         switch known {
         case .value(let value): self = .value(value)

@@ -17,11 +17,14 @@ package enum Metric: String, Hashable, Sendable, CaseIterable {
     case outage = "outage_ms"
     case steadyGap = "steady_gap_ms"
     case resumeGoodput = "resume_goodput_ms"
+    /// Of all radios.
+    case energy = "energy_total_j"
 
     /// The unit, for people.
     package var unit: String {
         switch self {
         case .joinLatencyRTTs: "RTT"
+        case .energy: "J"
         case .usefulReinjectedBytes, .redundantReinjectedBytes: "B"
         case .detection, .joinLatency, .joinFirstData, .firstReinjectionDelay,
             .medianReinjectionDelay, .lastReinjectionDelay, .resume, .limit, .floor, .handover,

@@ -19,6 +19,7 @@ extension RunResult {
         members += [
             .init("path_share", Self.value(pathShare)),
             .init("radio_time_ms", Self.value(radioTime)),
+            .init("energy_j", Self.value(energy)), .init("radio_on_ms", Self.value(radioOn)),
             .init("captures", .array(captures.map(JSONValue.string))),
             .init("null_reasons", nullReasons),
         ]
@@ -52,7 +53,10 @@ extension RunResult {
             add("timeline_ms.\(milestone.rawValue)", timeline.reason(milestone))
         }
         for metric in Metric.allCases { add(metric.rawValue, self.reason(metric)) }
-        for (name, numbers) in [("path_share", pathShare), ("radio_time_ms", radioTime)] {
+        for (name, numbers) in [
+            ("path_share", pathShare), ("radio_time_ms", radioTime), ("energy_j", energy),
+            ("radio_on_ms", radioOn),
+        ] {
             if numbers.isEmpty { add(name, Self.notMeasured) }
             for number in numbers { add("\(name).\(number.path)", number.value.reason) }
         }
@@ -93,6 +97,8 @@ extension RunResult {
         }
         pathShare = numbers("path_share")
         radioTime = numbers("radio_time_ms")
+        energy = numbers("energy_j")
+        radioOn = numbers("radio_on_ms")
         if case .array(let files)? = value["captures"] { captures = files.compactMap(\.asString) }
     }
 }

@@ -97,6 +97,10 @@ package struct RunResult: Hashable, Sendable {
     private var numbers: [Metric: Measured] = [:]
     package var pathShare: [PathNumber] = []
     package var radioTime: [PathNumber] = []
+    /// Joules of each path's radio.
+    package var energy: [PathNumber] = []
+    /// Milliseconds in which each path's radio was not idle.
+    package var radioOn: [PathNumber] = []
     /// Capture files, relative to the output directory.
     package var captures: [String] = []
 

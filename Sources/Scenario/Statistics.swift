@@ -60,6 +60,10 @@ package struct Statistics: Hashable, Sendable {
 package struct Summary: Hashable, Sendable {
     package var completed: Int
     package var failed: Int
+    /// Joules of each path's radio, in the order of the topology.
+    package var energy: [PathStatistics]
+    /// Milliseconds in which each path's radio was not idle.
+    package var radioOn: [PathStatistics]
     private var statistics: [Metric: Statistics] = [:]
 
     /// Failed runs are counted; their numbers, where they have some, are not mixed in.
@@ -67,6 +71,8 @@ package struct Summary: Hashable, Sendable {
         let good = runs.filter { $0.outcome == .completed }
         completed = good.count
         failed = runs.count - good.count
+        energy = PathStatistics.all(good.map(\.energy), seed: seed)
+        radioOn = PathStatistics.all(good.map(\.radioOn), seed: seed)
         for metric in Metric.allCases {
             statistics[metric] = Statistics(good.compactMap { $0[metric] }, seed: seed)
         }
@@ -74,6 +80,22 @@ package struct Summary: Hashable, Sendable {
 
     /// `nil` if no completed run knows the number.
     package subscript(_ metric: Metric) -> Statistics? { statistics[metric] }
+}
+
+/// Statistics of a number of one path.
+package struct PathStatistics: Hashable, Sendable {
+    /// The path: `wifi`.
+    package var path: String
+    /// `nil` if no run knows the number.
+    package var statistics: Statistics?
+
+    /// Of each path, from the numbers of each run.
+    static func all(_ runs: [[PathNumber]], seed: UInt64) -> [PathStatistics] {
+        (runs.first ?? []).map(\.path).map { path in
+            let values = runs.compactMap { run in run.first { $0.path == path }?.value.value }
+            return PathStatistics(path: path, statistics: Statistics(values, seed: seed))
+        }
+    }
 }
 
 extension Array where Element == RunResult {

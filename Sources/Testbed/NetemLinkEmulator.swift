@@ -34,6 +34,11 @@ package final class NetemLinkEmulator: LinkEmulator {
                 throw TestbedError(
                     "start netem on \(link.path.name)", "netem has no middleboxes; the relay has")
             }
+            guard link.path.promotion == nil else {
+                throw TestbedError(
+                    "start netem on \(link.path.name)",
+                    "netem has no radio that sleeps ('promotion'); the relay has")
+            }
             for profile in [link.path.up, link.path.down] {
                 if let obstacle = NetemParameters.obstacle(to: profile) {
                     throw TestbedError("start netem on \(link.path.name)", obstacle)

@@ -7,7 +7,7 @@ struct LinkProfileReader {
     /// What a link can be told, besides `rtt`.
     static let keys = [
         "rate", "rtt", "delay", "jitter", "reorder", "loss", "queue", "duplication", "corruption",
-        "up", "down",
+        "up", "down", "promotion",
     ]
 
     static func read(
@@ -28,7 +28,11 @@ struct LinkProfileReader {
             if var own = try fields.mapping(key) {
                 try direction.readValues(&own)
                 try own.finish(
-                    foreign: ["rtt": "'rtt' is of both directions: here stands 'delay'"])
+                    foreign: [
+                        "rtt": "'rtt' is of both directions: here stands 'delay'",
+                        "promotion":
+                            "both directions share the radio: 'promotion' stands at the path",
+                    ])
                 readers.append(own)
             } else {
                 readers.append(fields)
@@ -42,6 +46,19 @@ struct LinkProfileReader {
             try directions[0].profile(readers[0], delay: up, roundTrip: up + down, mtu: mtu),
             try directions[1].profile(readers[1], delay: down, roundTrip: up + down, mtu: mtu)
         )
+    }
+
+    /// The radio of a path that sleeps.
+    static func promotion(
+        _ fields: inout FieldReader
+    ) throws(TopologyError) -> RadioPromotion? {
+        guard var own = try fields.mapping("promotion") else { return nil }
+        let delay = try own.time("delay", in: .milliseconds(1)...longestDelay)
+        let tail = try own.time("tail", in: .milliseconds(1)...longestTail)
+        try own.finish()
+        guard let delay else { throw own.error("delay", "is missing") }
+        guard let tail else { throw own.error("tail", "is missing") }
+        return RadioPromotion(delay: delay, tail: tail)
     }
 
     private enum Queue {
@@ -64,6 +81,7 @@ struct LinkProfileReader {
     private var corruption = 0.0
 
     private static let longestDelay = Duration.seconds(60)
+    private static let longestTail = Duration.seconds(3_600)
 
     private mutating func readValues(_ fields: inout FieldReader) throws(TopologyError) {
         rate = try Self.rate(&fields) ?? rate

@@ -98,9 +98,17 @@ extension PlannedLink {
 
     /// No command does the same.
     fileprivate var relayComment: String {
+        let radio = path.promotion.map { "; \($0.summary)" } ?? ""
         let boxes = path.middleboxes.map { "; \($0.summary)" }.joined()
         return "# relay \(clientEnd) <-> \(routerEnd): up \(path.up.summary); down "
-            + path.down.summary + boxes
+            + path.down.summary + radio + boxes
+    }
+}
+
+extension RadioPromotion {
+    /// `radio asleep 10000 ms after traffic, awake in 260 ms`
+    package var summary: String {
+        "radio asleep \(LinkProfile.text(tail)) after traffic, awake in \(LinkProfile.text(delay))"
     }
 }
 
@@ -138,7 +146,7 @@ extension LinkProfile {
         return "\(number(bits / unit.0)) \(unit.1)"
     }
 
-    private static func text(_ time: Duration) -> String { "\(number(time.milliseconds)) ms" }
+    fileprivate static func text(_ time: Duration) -> String { "\(number(time.milliseconds)) ms" }
 
     private static func percent(_ share: Double) -> String { "\(number(share * 100)) %" }
 

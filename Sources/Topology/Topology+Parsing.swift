@@ -121,6 +121,7 @@ extension Path {
         let subnet = try checker.takeSubnet(&fields, host: "client", router: "router")
         let mtu = try fields.mtu(isV6: subnet.isV6)
         let profiles = try LinkProfileReader.read(&fields, mtu: mtu)
+        let promotion = try LinkProfileReader.promotion(&fields)
         var middleboxes: [PlannedMiddlebox] = []
         for entry in try fields.list("middleboxes") ?? [] {
             middleboxes.append(try PlannedMiddlebox(entry, mtu: mtu))
@@ -129,7 +130,7 @@ extension Path {
         self.init(
             name: name, interface: interface, clientAddress: subnet.address,
             routerAddress: subnet.routerAddress, prefixLength: subnet.prefixLength, mtu: mtu,
-            up: profiles.up, down: profiles.down,
+            up: profiles.up, down: profiles.down, promotion: promotion,
             middleboxes: middleboxes)
     }
 }

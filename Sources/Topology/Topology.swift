@@ -20,8 +20,11 @@ package struct Topology: Hashable, Sendable {
         self.server = server
     }
 
-    /// Whether some path has boxes on it; netem cannot be told of them.
+    /// Whether some path has boxes on it.
     package var hasMiddleboxes: Bool { paths.contains { !$0.middleboxes.isEmpty } }
+
+    /// Whether some path has what netem cannot be told of: boxes, or a radio that sleeps.
+    package var needsRelay: Bool { hasMiddleboxes || paths.contains { $0.promotion != nil } }
 
     /// The position of the path of this name.
     package func path(named name: String) -> Int? { paths.firstIndex { $0.name == name } }
@@ -76,13 +79,15 @@ package struct Path: Hashable, Sendable {
     package var up: LinkProfile
     /// From the router to the client.
     package var down: LinkProfile
+    /// The radio that both directions go through, if it ever sleeps.
+    package var promotion: RadioPromotion?
     /// What sits at the router's end and touches packets, the box next to the client first.
     package var middleboxes: [PlannedMiddlebox]
 
     package init(
         name: String, interface: String, clientAddress: IPAddress, routerAddress: IPAddress,
         prefixLength: Int, mtu: Int = 1500, up: LinkProfile, down: LinkProfile,
-        middleboxes: [PlannedMiddlebox] = []
+        promotion: RadioPromotion? = nil, middleboxes: [PlannedMiddlebox] = []
     ) {
         self.name = name
         self.interface = interface
@@ -92,6 +97,7 @@ package struct Path: Hashable, Sendable {
         self.mtu = mtu
         self.up = up
         self.down = down
+        self.promotion = promotion
         self.middleboxes = middleboxes
     }
 

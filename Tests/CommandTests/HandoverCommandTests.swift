@@ -26,6 +26,24 @@ import Testing
         }
     }
 
+    /// netem has no radio that sleeps: whoever asks for both is told so, before anything is built.
+    @Test(.enabled(if: Tool.mayBuildNetworks, "needs root, or user namespaces, and nft"))
+    func promotionIsNotForNetem() throws {
+        try Tool.withTemporaryDirectory { directory in
+            let text = try TextFile.read("\(Tool.package)/testbeds/wifi-lte.yaml")
+            let file = "\(directory)/slow.yaml"
+            let radio = "    promotion: { delay: 260 ms, tail: 10 s }\n"
+            try TextFile.write(
+                text.replacing("    rtt: 60 ms\n", with: "    rtt: 60 ms\n" + radio), to: file)
+            let outcome = try Tool.run(
+                "handover", file, "--backend", "netns", "--link-emulation", "netem", "--output",
+                "\(directory)/out")
+            #expect(outcome.exit == .code(2))
+            #expect(outcome.error.contains("path 'lte' has a 'promotion'"), "\(outcome.error)")
+            #expect(!Directory.exists("\(directory)/out"))
+        }
+    }
+
     /// Another seed is another run.
     @Test func seedsDiffer() throws {
         try Tool.withTemporaryDirectory { directory in

@@ -47,6 +47,9 @@ enum Fixtures {
         run.setUnknown(.resumeGoodput, because: "no bulk transfer")
         run.pathShare = [.init("wifi", .value(0.375)), .init("lte", .value(0.625))]
         run.radioTime = [.init("wifi", .value(1_500)), .init("lte", .unknown("no link events"))]
+        run.energy = [.init("wifi", .value(0.75)), .init("lte", .value(13.5))]
+        run.radioOn = [.init("wifi", .value(1_738)), .init("lte", .unknown("nothing captured"))]
+        run[.energy] = 14.25
         run.captures = ["runs/00\(index)/client-wifi0.pcap", "runs/00\(index)/client-lte0.pcap"]
         return run
     }

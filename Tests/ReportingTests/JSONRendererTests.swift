@@ -27,8 +27,9 @@ struct JSONRendererTests {
                 "index", "outcome", "reason", "seed", "bytes", "timeline_ms", "detection_ms",
                 "join_latency_ms", "join_first_data_ms", "join_latency_rtts",
                 "reinjection_delay_ms", "reinjected_bytes", "resume_ms", "limit_ms", "floor_ms",
-                "handover_ms", "outage_ms", "steady_gap_ms", "resume_goodput_ms", "path_share",
-                "radio_time_ms", "captures", "null_reasons",
+                "handover_ms", "outage_ms", "steady_gap_ms", "resume_goodput_ms",
+                "energy_total_j", "path_share", "radio_time_ms", "energy_j", "radio_on_ms",
+                "captures", "null_reasons",
             ])
         #expect(
             names(run["timeline_ms"]) == [
@@ -57,6 +58,8 @@ struct JSONRendererTests {
         #expect(reasons["resume_goodput_ms"] == "no bulk transfer")
         #expect(reasons["radio_time_ms.lte"] == "no link events")
         #expect(reasons["join_latency_ms"] == "not measured")
+        #expect(reasons["radio_on_ms.lte"] == "nothing captured")
+        #expect(runs[2]["null_reasons"]?["energy_j"] == "not measured")
     }
 
     @Test func failedRunsAreCountedAndNotMixedIn() {
@@ -67,6 +70,9 @@ struct JSONRendererTests {
         #expect(summary?["resume_ms"]?["n"] == 2)
         #expect(summary?["join_latency_ms"] == .null)
         #expect(summary?["noise_floor_ms"] == .null)
+        #expect(summary?["energy_j"]?["lte"]?["median"]?.asDouble == 13.5)
+        #expect(summary?["radio_on_ms"]?["wifi"]?["n"] == 2)
+        #expect(summary?["radio_on_ms"]?["lte"] == .null)
     }
 
     @Test func textIsTheSameEveryTime() {

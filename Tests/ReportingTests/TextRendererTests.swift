@@ -91,6 +91,10 @@ struct TextRendererTests {
           reinjection_delay_ms.last      0.25   0.25   0.25   0.25    0.25 .. 0.25  2
           reinjected_bytes.useful         200    200    200    200      200 .. 200  2
           reinjected_bytes.redundant        0      0      0      0          0 .. 0  2
+          energy_total_j                14.25  14.25  14.25  14.25  14.25 .. 14.25  2
+          energy_j wifi                  0.75   0.75   0.75   0.75    0.75 .. 0.75  2
+          energy_j lte                  13.50  13.50  13.50  13.50  13.50 .. 13.50  2
+          radio_on_ms wifi               1738   1738   1738   1738    1738 .. 1738  2
 
         Noise floor: without a break the largest gap is 21.1 ms (median), 21.8 ms (max) in 2 runs
 

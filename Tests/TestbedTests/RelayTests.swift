@@ -41,6 +41,44 @@ extension NamespaceSuites {
             #expect(try testbed.linkStatistics()[0].up.queueDrops == 7)
         }
 
+        @Test("a radio that sleeps delays the first frame, and both directions wake it")
+        func promotion() throws {
+            var topology = try TestPrograms.topology("wifi-lte")
+            topology.paths.removeLast()
+            topology.paths[0].up = Self.ideal
+            topology.paths[0].down = Self.ideal
+            topology.paths[0].promotion = RadioPromotion(
+                delay: .milliseconds(200), tail: .milliseconds(400))
+            let testbed = try TestPrograms.testbed(topology)
+            defer { testbed.tearDown() }
+            let pair = try DatagramPair(testbed, path: 0)
+            // Whatever the kernel may have sent by itself is over when the radio sleeps.
+            let clock = try EventPoll()
+            func pause(_ duration: Duration) throws {
+                let end = MonotonicClock.now() + duration
+                while MonotonicClock.now() < end { _ = try clock.wait(until: end) }
+            }
+            try pause(.milliseconds(700))
+            var start = MonotonicClock.now()
+            pair.sendUp(1)
+            pair.sendUp(2)
+            #expect(try pair.server.receive(within: .seconds(1)) == 1)
+            #expect(try pair.server.receive(within: .seconds(1)) == 2)
+            let first = MonotonicClock.now() - start
+            #expect(first >= .milliseconds(200) && first < .milliseconds(300), "\(first)")
+            start = MonotonicClock.now()
+            pair.sendDown(3)
+            #expect(try pair.client.receive(within: .seconds(1)) == 3)
+            let second = MonotonicClock.now() - start
+            #expect(second < .milliseconds(100), "\(second)")
+            try pause(.milliseconds(700))
+            start = MonotonicClock.now()
+            pair.sendDown(4)
+            #expect(try pair.client.receive(within: .seconds(1)) == 4)
+            let third = MonotonicClock.now() - start
+            #expect(third >= .milliseconds(200) && third < .milliseconds(300), "\(third)")
+        }
+
         @Test("a frame is delayed from when it came, not from when the relay looked")
         func lateLook() throws {
             let delay = Duration.milliseconds(200)

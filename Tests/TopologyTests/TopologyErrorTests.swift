@@ -56,6 +56,38 @@ struct TopologyErrorTests {
             field: "paths[0].up.rtt", message: "here stands 'delay'")
     }
 
+    @Test("a radio that sleeps")
+    func promotion() {
+        func link(_ text: String) -> TestbedText {
+            TestbedText(link: "rate: 1 Mbit/s\nrtt: 1 ms\n" + text)
+        }
+        let path = "paths[0].promotion"
+        expect(
+            link("promotion: 260 ms"), field: path, message: "here must stand fields", line: 8,
+            column: 16)
+        expect(
+            link("promotion: { tail: 10 s }"), field: path + ".delay", message: "is missing",
+            line: 8)
+        expect(link("promotion: { delay: 1 s }"), field: path + ".tail", message: "is missing")
+        expect(
+            link("promotion: { delay: 260, tail: 10 s }"), field: path + ".delay",
+            message: "unit", suggestion: "260 ms")
+        expect(
+            link("promotion: { delay: 61 s, tail: 10 s }"), field: path + ".delay",
+            message: "must lie between 1 ms and 60 s")
+        expect(
+            link("promotion: { delay: 1 s, tail: 10 s, power: 3 }"), field: path + ".power",
+            message: "unknown key; here can stand delay, tail")
+        expect(
+            link("up: { promotion: { delay: 1 s, tail: 1 s } }"), field: "paths[0].up.promotion",
+            message: "both directions share the radio")
+        expect(
+            TestbedText(
+                server: "address: 10.0.9.1/24\nrouter: 10.0.9.254\n"
+                    + "promotion: { delay: 1 s, tail: 1 s }"),
+            field: "server.promotion", message: "the link to the server is ideal")
+    }
+
     @Test("missing fields")
     func missing() {
         expect(TestbedText(head: "description: x"), field: "name", message: "is missing")

@@ -56,6 +56,24 @@ struct TopologyParsingTests {
         #expect(satellite.paths.allSatisfy { $0.mtu == 576 })
     }
 
+    @Test("a radio that sleeps is the path's, and no business of netem")
+    func promotion() throws {
+        let text = TestbedText(
+            link: "rate: 1 Mbit/s\nrtt: 1 ms\npromotion: { delay: 260 ms, tail: 10 s }")
+        let topology = try text.parse()
+        #expect(
+            topology.paths[0].promotion
+                == RadioPromotion(delay: .milliseconds(260), tail: .seconds(10)))
+        #expect(topology.needsRelay && !topology.hasMiddleboxes)
+        let commands = TestbedPlan(topology, emulation: .relay).commands { $0.rawValue }
+        #expect(
+            commands.contains {
+                $0.hasSuffix("; radio asleep 10000 ms after traffic, awake in 260 ms")
+            }, "\(commands)")
+        let plain = try TestbedText().parse()
+        #expect(plain.paths[0].promotion == nil && !plain.needsRelay)
+    }
+
     @Test("paths of other families find the server's address of theirs")
     func families() throws {
         let v6 = try Self.builtIn("wifi-lte-v6")

@@ -11,6 +11,7 @@ struct RelayConfiguration: Hashable {
         var mtu: Int
         var up: LinkProfile
         var down: LinkProfile
+        var promotion: RadioPromotion?
         var middleboxes: [PlannedMiddlebox]
     }
 
@@ -22,7 +23,8 @@ struct RelayConfiguration: Hashable {
         self.links = links.map {
             Link(
                 clientEnd: $0.clientEnd, routerEnd: $0.routerEnd, mtu: $0.path.mtu,
-                up: $0.path.up, down: $0.path.down, middleboxes: $0.path.middleboxes)
+                up: $0.path.up, down: $0.path.down, promotion: $0.path.promotion,
+                middleboxes: $0.path.middleboxes)
         }
     }
 
@@ -35,6 +37,7 @@ struct RelayConfiguration: Hashable {
                         "client_end": .string(link.clientEnd),
                         "router_end": .string(link.routerEnd), "mtu": .integer(Int64(link.mtu)),
                         "up": link.up.json, "down": link.down.json,
+                        "promotion": link.promotion?.json ?? .null,
                         "middleboxes": .array(link.middleboxes.map(\.json)),
                     ])
                 }),
@@ -54,14 +57,17 @@ struct RelayConfiguration: Hashable {
                 let mtu = entry["mtu"]?.asInteger,
                 let up = entry["up"].flatMap({ LinkProfile($0) }),
                 let down = entry["down"].flatMap({ LinkProfile($0) }),
+                let promotion = entry["promotion"],
                 case .array(let boxes)? = entry["middleboxes"]
             else { return nil }
+            let radio = RadioPromotion(promotion)
+            guard promotion == .null || radio != nil else { return nil }
             let middleboxes = boxes.compactMap { PlannedMiddlebox($0) }
             guard middleboxes.count == boxes.count else { return nil }
             links.append(
                 Link(
                     clientEnd: clientEnd, routerEnd: routerEnd, mtu: Int(mtu), up: up,
-                    down: down, middleboxes: middleboxes))
+                    down: down, promotion: radio, middleboxes: middleboxes))
         }
     }
 }
@@ -83,6 +89,21 @@ extension PlannedMiddlebox {
         }
         guard let box = try? PlannedMiddlebox(settings: settings) else { return nil }
         self = box
+    }
+}
+
+extension RadioPromotion {
+    fileprivate var json: JSONValue {
+        .members([
+            "delay_ns": .integer(delay.wholeNanoseconds),
+            "tail_ns": .integer(tail.wholeNanoseconds),
+        ])
+    }
+
+    fileprivate init?(_ json: JSONValue) {
+        guard let delay = json["delay_ns"]?.asInteger, let tail = json["tail_ns"]?.asInteger
+        else { return nil }
+        self.init(delay: .nanoseconds(delay), tail: .nanoseconds(tail))
     }
 }
 

@@ -17,6 +17,7 @@ final class RelayDirection {
     private let way: TransitDirection
     /// What touches the frames that come out of this direction, or go into it.
     private let middleboxes: RelayMiddleboxes?
+    private let radio: RelayRadio?
     /// The other direction of the link, where boxes may send something, too.
     weak var opposite: RelayDirection?
     private var unflushed = 0
@@ -44,9 +45,11 @@ final class RelayDirection {
 
     init(
         model: LinkDirection, from source: PacketSocketDevice, to target: PacketSocketDevice,
-        slots: FrameSlots, way: TransitDirection, middleboxes: RelayMiddleboxes? = nil
+        slots: FrameSlots, way: TransitDirection, radio: RelayRadio? = nil,
+        middleboxes: RelayMiddleboxes? = nil
     ) {
         self.way = way
+        self.radio = radio
         self.middleboxes = middleboxes
         self.model = model
         self.source = source
@@ -116,7 +119,8 @@ final class RelayDirection {
             refused += 1
             return
         }
-        switch model.offer(bytes: bytes.count, now: now) {
+        let ready = model.isUp ? radio?.state.pass(now: now) : nil
+        switch model.offer(bytes: bytes.count, radioReady: ready, now: now) {
         case .deliver(let due): hold(bytes, offload, until: due)
         case .deliverTwice(let first, let second):
             hold(bytes, offload, until: first)
@@ -205,6 +209,13 @@ final class RelayDirection {
         result.maximumLateness = .nanoseconds(maximumLateness)
         return result
     }
+}
+
+/// The radio of a link, which both of its directions go through.
+final class RelayRadio {
+    var state: RadioState
+
+    init(_ promotion: RadioPromotion) { state = RadioState(promotion) }
 }
 
 /// Room for frames, allocated once. A page that no frame ever stood in costs nothing.

@@ -160,6 +160,7 @@ private struct RelayLink {
     let router: PacketSocketDevice
     let up: RelayDirection
     let down: RelayDirection
+    let radio: RelayRadio?
     let middleboxes: RelayMiddleboxes?
 
     init(
@@ -188,12 +189,15 @@ private struct RelayLink {
         middleboxes =
             link.middleboxes.isEmpty
             ? nil : RelayMiddleboxes(MiddleboxChain(link.middleboxes, &generator))
+        radio = link.promotion.map { RelayRadio($0) }
         up = RelayDirection(
             model: models[0], from: client, to: router,
-            slots: FrameSlots(count: count, size: size), way: .up, middleboxes: middleboxes)
+            slots: FrameSlots(count: count, size: size), way: .up, radio: radio,
+            middleboxes: middleboxes)
         down = RelayDirection(
             model: models[1], from: router, to: client,
-            slots: FrameSlots(count: count, size: size), way: .down, middleboxes: middleboxes)
+            slots: FrameSlots(count: count, size: size), way: .down, radio: radio,
+            middleboxes: middleboxes)
         up.opposite = down
         down.opposite = up
     }
@@ -204,6 +208,7 @@ private struct RelayLink {
     func setUp(_ isUp: Bool) {
         up.setUp(isUp)
         down.setUp(isUp)
+        if !isUp { radio?.state.sleep() }
     }
 
     var statistics: LinkStatistics {
