@@ -81,7 +81,12 @@ extension Connection {
         subflows[index].fastJoin = join
         allowEarlyAnswer(index)
         let isNews = offer.isResume ? resume(offer, syn, index, now: now) : take(offer, now: now)
-        if !isNews { counters.fastJoin.replayed += 1 }
+        if !isNews {
+            // Maybe somebody else's, who saw the SYN: nothing is sent there before its third packet.
+            counters.fastJoin.replayed += 1
+            subflows[index].fastJoin?.maySendEarly = false
+            subflows[index].tcp.allowEarlyAnswer(0)
+        }
         log(
             "join_data_received", now: now,
             ("subflow", .number(Int(subflows[index].id.rawValue))),
