@@ -97,6 +97,26 @@ import WireFormat
         #expect(network.first("address_removed_by_peer", network.server) != nil)
     }
 
+    /// The only address is given up before there is another subflow: it is closed in order once there
+    /// is one, and is reset if none comes.
+    @Test(arguments: [true, false])
+    func givenUpBeforeTheJoin(isJoinPossible: Bool) {
+        let network = TwoPathNetwork(
+            isJoinPossible ? .full : .breakBeforeMake, upload: 200_000, download: 200_000)
+        network.recordsPackets = true
+        network.at(35) { network in
+            network.simulation.perform(network.client) {
+                $0.giveUpAddress(TwoPathNetwork.wifiAddress, now: network.simulation.now)
+            }
+        }
+        network.at(5_000) { $0.setInterface(1, isUp: true) }
+        #expect(network.run(.seconds(15)))
+        network.expectIntact()
+        let onWiFi = network.sightings.filter { $0.link == 0 && $0.isForward && $0.isEntering }
+        #expect(onWiFi.contains { $0.segment.header.flags.contains(.fin) } == isJoinPossible)
+        #expect(onWiFi.contains { $0.segment.isReset } != isJoinPossible)
+    }
+
     /// ADD_ADDR is repeated until its echo comes; every address gets its turn.
     @Test(arguments: [true, false])
     func lostAnnouncement(losesEcho: Bool) {

@@ -90,6 +90,101 @@ import WireFormat
         network.expectIntact()
     }
 
+    // MARK: FIN of a peer that fell back
+
+    /// The client has nothing to send, or one octet with MP_CAPABLE, and then falls back: its FIN is
+    /// the only thing that says so, and the server goes on as well.
+    @Test(arguments: [0, 1])
+    func endOfAPeerThatFellBack(upload: Int) {
+        let network = TwoPathNetwork(upload: upload, download: 60_000)
+        network.filter { segment, _, isForward in
+            let isLost = isForward ? !segment.isCapable : segment.payload.isEmpty
+            if !segment.isSYN, !segment.isSYNACK, isLost { segment.stripMPTCP() }
+            return true
+        }
+        #expect(network.run(.seconds(10)))
+        network.expectIntact()
+        #expect(network.first("fallback", network.client) != nil)
+        #expect(network.first("fallback", network.server) != nil)
+    }
+
+    /// The server fell back and finished, and the infinite mapping is lost at first: the client does
+    /// not answer its FIN with one, which would end the upload.
+    @Test func finWithoutInfiniteMapping() {
+        let network = TwoPathNetwork(upload: 60_000, download: 3_000)
+        network.filter { [unowned network] segment, _, isForward in
+            let isInfinite = segment.header.options.dss?.mapping?.length == 0
+            let isHidden = isInfinite && network.simulation.now < network.milliseconds(200)
+            if isForward ? !segment.payload.isEmpty : isHidden { segment.stripMPTCP() }
+            return true
+        }
+        #expect(network.run(.seconds(10)))
+        network.expectIntact()
+        #expect(network.first("fallback", network.client) != nil)
+    }
+
+    /// The same once a join was answered: the client cannot fall back any more, and a server whose
+    /// text it cannot read must not take its FIN for success.
+    @Test func finBesideAnAnsweredJoin() {
+        var shape = TwoPathNetwork.Shape.full
+        shape.lte.oneWayDelay = .milliseconds(8)
+        shape.client.connection.graceTime = .seconds(5)
+        let network = TwoPathNetwork(shape, upload: 0, download: 3_000)
+        var passed = 0
+        network.filter { segment, link, isForward in
+            guard link == 0, !segment.isSYN, !segment.isSYNACK else { return true }
+            if !isForward, !segment.payload.isEmpty { passed += 1 }
+            if isForward ? !segment.isCapable : passed > 1 { segment.stripMPTCP() }
+            return true
+        }
+        #expect(network.run(.seconds(20)))
+        network.expectSound()
+        #expect(network.first("fallback", network.server) != nil)
+        #expect(network.clientApp.closed != .finished && network.serverApp.closed != .finished)
+    }
+
+    /// The client gives up its only address when the server has just fallen back: the subflow stays
+    /// open, since FIN would end the upload, and carries plain TCP.
+    @Test func addressGivenUpBesideAFallback() {
+        let network = TwoPathNetwork(.breakBeforeMake, upload: 60_000, download: 20_000)
+        network.filter { segment, _, isForward in
+            if isForward, !segment.payload.isEmpty { segment.stripMPTCP() }
+            return true
+        }
+        network.at(35) { network in
+            network.simulation.perform(network.client) {
+                $0.giveUpAddress(TwoPathNetwork.wifiAddress, now: network.simulation.now)
+            }
+        }
+        #expect(network.run(.seconds(10)))
+        network.expectIntact()
+        #expect(network.first("address_given_up", network.client) != nil)
+        #expect(network.first("fallback", network.client) != nil)
+    }
+
+    /// A join whose first subflow is gone is no place to fall back to: what comes without a mapping is
+    /// data sent again, not what follows.
+    @Test func noFallbackOnAJoin() {
+        var shape = TwoPathNetwork.Shape.full
+        for path in [\TwoPathNetwork.Shape.client, \.server] {
+            shape[keyPath: path].connection.graceTime = .seconds(5)
+            shape[keyPath: path].connection.tcp.maximumRetransmissions = 5
+        }
+        let network = TwoPathNetwork(shape, upload: 0, download: 3_000)
+        network.filter { [unowned network] segment, link, isForward in
+            if link == 0, isForward, network.simulation.now > network.milliseconds(25) {
+                return false
+            }
+            if link == 1, !isForward, !segment.isSYNACK { segment.stripMPTCP() }
+            return true
+        }
+        network.at(70) { $0.setInterface(0, isUp: false) }
+        #expect(network.run(.seconds(100)))
+        network.expectSound()
+        #expect(network.clientApp.received == 3_000)
+        #expect(network.first("fallback", network.client) == nil)
+    }
+
     // MARK: Checksums
 
     private func checksumShape(_ base: TwoPathNetwork.Shape) -> TwoPathNetwork.Shape {
