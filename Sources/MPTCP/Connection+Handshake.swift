@@ -395,6 +395,7 @@ extension Connection {
         subflows[index].joinDeadline = nil
         graceDeadline = nil
         lastConfirmation = now
+        subflows[index].lastNews = now
         wasRefusedByStranger = false
         isConfirmed = true
         if subflows[index].kind == .join {

@@ -49,6 +49,7 @@ extension Connection {
                 return false
             }
             drain(index, now: now)
+            if idle.isWatched, !payload.isEmpty { noteArrival(header, on: id, now: now) }
         }
         // Signals may have closed subflows.
         guard let index = self.index(of: id) else { return false }
@@ -123,6 +124,7 @@ extension Connection {
     private mutating func noteLife(_ index: Int, now: Instant) {
         if subflows[index].suspectSince != nil {
             subflows[index].suspectSince = nil
+            paths.isAnotherWanted = false
             mib.count(.subflowRecovered)
             log(
                 "subflow_recovered", now: now,
@@ -261,6 +263,8 @@ extension Connection {
         case .fail: return receiveFail(index, now: now)
         case .fastJoin(.capabilities(let features, let units)):
             receiveCapabilities(features, units: units, index, now: now)
+        case .fastJoin(.timeoutRequest): answerTimeoutRequest(index)
+        case .fastJoin(.timeout(let microseconds)): learnTimeout(microseconds: microseconds)
         case .reset, .dss, .unknown, .fastJoin: break
         }
         return true
@@ -290,6 +294,7 @@ extension Connection {
         guard offset > data.acknowledged else { return }
         data.sent.discard(upTo: offset)
         data.lastAdvance = now
+        subflows[index].lastNews = now
         data.retransmissionBackoff = 0
         countSpuriousReinjections(upTo: offset, acknowledgedOn: index)
         data.reinjections.removeAll(before: offset)
@@ -407,7 +412,8 @@ extension Connection {
                     return
                 }
             }
-            deliver(head..<end, at: entry.data + head - entry.subflow.lowerBound, index)
+            deliver(
+                head..<end, at: entry.data + head - entry.subflow.lowerBound, index, now: now)
             subflows[index].receivedMappings.discard(upTo: end)
         }
         if data.received.end > before { openWindow() }
@@ -424,7 +430,10 @@ extension Connection {
     }
 
     /// Puts a range of the subflow's stream at its place in the connection's.
-    private mutating func deliver(_ range: Range<Int>, at offset: Int, _ index: Int) {
+    private mutating func deliver(
+        _ range: Range<Int>, at offset: Int, _ index: Int, now: Instant
+    ) {
+        var isNew = false
         var offset = offset
         let windowEnd = data.advertisedEnd
         subflows[index].tcp.receiveBuffer.forEachPiece(of: range) { piece in
@@ -434,12 +443,14 @@ extension Connection {
                 let insertion = data.received.insert(
                     UnsafeRawBufferPointer(rebasing: piece[..<room]), at: offset)
                 counters.duplicateBytes += room - insertion.newBytes
+                if insertion.newBytes > 0 { isNew = true }
                 if insertion.newBytes < room { mib.count(.duplicateData) }
             }
             if room < piece.count { mib.count(.outOfWindow) }
             offset += piece.count
         }
         subflows[index].tcp.consume(upTo: range.upperBound)
+        if isNew { subflows[index].lastNews = now }
     }
 
     /// Moves the right edge of the window once that is worth an advertisement (RFC 9293, 3.8.6.2.2).

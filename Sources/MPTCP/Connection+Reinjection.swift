@@ -44,7 +44,14 @@ extension Connection {
         subflows.indices.contains { other in
             other != carrier && subflows[other].isUsable && !subflows[other].isSuspect
                 && !subflows[other].carries(data.acknowledged)
+                && !isReserved(other, beside: carrier)
         }
+    }
+
+    /// Under the rules of iOS a backup takes over for one of their reasons only.
+    private func isReserved(_ other: Int, beside carrier: Int) -> Bool {
+        configuration.policy == .ios && subflows[other].isBackup && !subflows[carrier].isBackup
+            && subflows[carrier].isUsable
     }
 
     /// The mapping that last carried the head, and its subflow.
@@ -154,6 +161,7 @@ extension Connection {
     mutating func subflowBecameUsable(_ index: Int, now: Instant) {
         guard !isFallback else { return }
         if let (deadline, carrier) = headDeadline(), carrier != index,
+            !isReserved(index, beside: carrier),
             let mapping = subflows[carrier].lastMapping(containing: data.acknowledged)
         {
             let tcp = subflows[carrier].tcp

@@ -13,6 +13,7 @@ extension Connection {
             signalWritable()
             return
         }
+        if configuration.policy == .ios { applyInteractiveRules(now: now) }
         guard !data.reinjections.isEmpty || data.next < data.sent.end else { return }
         let candidates = scheduler.candidates(subflows)
         guard !candidates.isEmpty else { return }
@@ -24,6 +25,7 @@ extension Connection {
         } else {
             scheduleNewData(candidates, now: now)
         }
+        if interactive.reason != nil { measurePrimary(now: now) }
         signalWritable()
         retransmitOpportunistically(candidates, now: now)
         armWindowProbe(candidates, now: now)
@@ -81,7 +83,8 @@ extension Connection {
                 continue
             }
             guard
-                let index = Scheduler.lowestRTT(others.map { carried[$0].index }, subflows),
+                let index = scheduler.nextForReinjection(
+                    others.map { carried[$0].index }, subflows),
                 let position = carried.firstIndex(where: { $0.index == index })
             else { return }
             let known = carried[position].ranges.start(behind: range.lowerBound) ?? .max
@@ -110,7 +113,8 @@ extension Connection {
             range, of: data.sent,
             mapping: SegmentMapping(
                 dataSequenceNumber: dsn, subflowSequenceNumber: ssn, length: UInt16(range.count),
-                checksum: checksum))
+                checksum: checksum, isIdle: idle.isMarked && range.upperBound == data.sent.end))
+        if configuration.oracle != nil { armOracle(now: now) }
         subflows[index].append(
             Subflow.SentMapping(
                 data: range, subflowEnd: streamOffset + range.count, sentAt: now, kind: kind))

@@ -19,6 +19,8 @@ extension Connection {
             consider(headDeadline()?.deadline)
             consider(paths.nextDeadline)
             consider(fastJoin.deadline)
+            consider(idle.deadline)
+            consider(oracle.deadline)
         }
         consider(fastClose?.deadline)
         // By index: a subflow is too large to be copied each time.
@@ -90,6 +92,8 @@ extension Connection {
         }
         handlePathDeadline(now: now)
         handleCapabilitiesDeadline(now: now)
+        handleIdleTimer(now: now)
+        consultOracle(now: now)
     }
 
     private mutating func handleUnansweredDataFIN(now: Instant) {
@@ -117,10 +121,14 @@ extension Connection {
     private static let fruitlessDataFINs = 8
 
     private mutating func handleSubflowDeadline(_ index: Int, now: Instant) {
-        if let deadline = subflows[index].tcp.pollDeadline(), deadline <= now,
-            let reason = subflows[index].tcp.handleDeadline(now: now)
-        {
-            subflowClosed(index, reason, now: now)
+        if let deadline = subflows[index].tcp.pollDeadline(), deadline <= now {
+            let timeouts = subflows[index].tcp.consecutiveTimeouts
+            if let reason = subflows[index].tcp.handleDeadline(now: now) {
+                subflowClosed(index, reason, now: now)
+            }
+            if configuration.policy == .multimob {
+                noteTimeouts(index, before: timeouts, now: now)
+            }
         }
         if let deadline = subflows[index].joinDeadline, deadline <= now {
             retryThirdPacket(index, now: now)

@@ -255,6 +255,7 @@ extension Connection {
                 dataSequenceNumber: .full(mapping.dataSequenceNumber.rawValue),
                 subflowSequenceNumber: mapping.subflowSequenceNumber, length: mapping.length,
                 checksum: mapping.checksum)
+            dss.isIdle = mapping.isIdle
         } else if carriesSignal, subflows[index].isFullyEstablished,
             let signal = subflows[index].signals.popFirst()
         {

@@ -105,6 +105,9 @@ public struct Connection: Sendable {
     var peerKnowsEnd = false
     var paths = PathState()
     var fastJoin = FastJoinState()
+    var idle = IdleState()
+    var oracle = OracleState()
+    var interactive = InteractiveState()
     var scheduler: Scheduler
     /// What the detailed event log saw last; `nil` unless it is wanted.
     var observation: Observation?
@@ -137,6 +140,8 @@ public struct Connection: Sendable {
         public var badAddressHMACs = 0
         /// Joins that carry data early.
         public var fastJoin = FastJoinCounters()
+        /// Why paths were suspected, and why data moved.
+        public var switching = SwitchCounters()
     }
 
     init(

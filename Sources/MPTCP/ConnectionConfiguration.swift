@@ -2,19 +2,6 @@ public import NetworkPrimitives
 public import TCP
 internal import WireFormat
 
-/// When which path is used.
-public enum SwitchPolicy: String, Sendable, CaseIterable {
-    /// Break-before-make: one path; another is joined when the interface goes away or a new one
-    /// arrives.
-    case singlePath = "single-path"
-    /// Every interface is joined; all but the first as backup.
-    case backup
-    /// Every interface is joined and used.
-    case full
-    /// Joins are accepted, none is opened.
-    case acceptOnly = "accept-only"
-}
-
 /// Which subflow takes the next bytes.
 public enum SchedulerKind: String, Sendable, CaseIterable {
     /// The one with the lowest smoothed RTT that has room; regular subflows before backup ones.
@@ -27,14 +14,24 @@ public enum SchedulerKind: String, Sendable, CaseIterable {
     case backup
     /// Lowest RTT, but a slow subflow gets nothing that would block the window for the fast one.
     case blest
+    /// The one on which the peer last sent something new: data, a DATA_ACK, or its join. Nothing goes
+    /// elsewhere while that one has no room (fast-join, 2.4).
+    case followClient = "follow-client"
 }
 
 /// What a connection is told.
 public struct ConnectionConfiguration: Sendable {
     /// What each subflow's TCP is told.
     public var tcp = TCPConfiguration()
-    /// When which path is used.
+    /// When which path is used; `use(_:)` sets what goes with it, too.
     public var policy = SwitchPolicy.backup
+    /// The thresholds of the oracle; `nil` is none (fast-join, 2.4).
+    public var oracle: OracleThresholds?
+    /// Whether to agree with the peer on the idle bit and the exchange of timeouts. Whoever opened the
+    /// connection then asks for another subflow when announced data does not come (fast-join, 2.4).
+    public var signalsIdle = false
+    /// Whether REMOVE_ADDR is repeated: it is neither acknowledged nor retransmitted otherwise.
+    public var repeatsRemovals = true
     /// Which subflow takes the next bytes.
     public var scheduler = SchedulerKind.lowestRTT
     /// Whether a full connection-level window has a fast subflow send again what a slow one holds up,

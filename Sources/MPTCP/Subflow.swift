@@ -53,6 +53,13 @@ struct Subflow: Sendable {
     var remoteNonce: UInt32 = 0
     /// Both sides have proved themselves: data may flow (mptcp-behaviour, 3).
     var isFullyEstablished = false
+    /// This side spares it and does not tell the peer, who follows.
+    var isSpared = false
+    /// When something new last came in: data, a DATA_ACK that advances, or the join itself
+    /// ("original reception", fast-join, 2.4).
+    var lastNews = Instant(nanoseconds: .min / 2)
+    /// What the oracle saw last.
+    var oracleMark = OracleMark()
     /// We asked the peer to spare this subflow.
     var isBackupForPeer = false
     /// The peer asked us to spare it.
@@ -163,7 +170,7 @@ struct Subflow: Sendable {
     var isSuspect: Bool { suspectSince != nil }
 
     /// RFC 8684, 3.3.8: either side's wish makes it a backup for our sending, as in Linux.
-    var isBackup: Bool { isBackupForUs || isBackupForPeer }
+    var isBackup: Bool { isBackupForUs || isBackupForPeer || isSpared }
 
     /// Data on its way here that the subflow has not acknowledged.
     func carriedRanges() -> RangeList {

@@ -256,6 +256,11 @@ struct RetransmissionQueue: Sendable {
         segments.contains { $0.wasRetransmitted && !$0.isSacked }
     }
 
+    /// Segments that are lost, or were sent again and are not known to have arrived.
+    var unrepairedCount: Int {
+        segments.count { !$0.isSacked && ($0.isLost || $0.wasRetransmitted) }
+    }
+
     subscript(index: Int) -> SentSegment { segments[index] }
 
     /// Cuts a segment in two at `length`; both parts keep the mapping.

@@ -13,12 +13,15 @@ public struct SegmentMapping: Hashable, Sendable {
     public var length: UInt16
     /// DSS checksum, when negotiated.
     public var checksum: UInt16?
+    /// Whether the sender had nothing more to send behind it (idle bit).
+    public var isIdle: Bool
 
     /// A mapping of these fields.
     public init(
         dataSequenceNumber: DataSequenceNumber, subflowSequenceNumber: UInt32, length: UInt16,
-        checksum: UInt16?
+        checksum: UInt16?, isIdle: Bool = false
     ) {
+        self.isIdle = isIdle
         self.dataSequenceNumber = dataSequenceNumber
         self.subflowSequenceNumber = subflowSequenceNumber
         self.length = length

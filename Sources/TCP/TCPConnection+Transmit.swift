@@ -124,6 +124,7 @@ extension TCPConnection {
         let sent = queue[index]
         queue.noteRetransmission(index, now: now.nanoseconds)
         counters.retransmittedSegments += 1
+        counters.dataSegmentsSent += 1
         recovery.undo.noteRetransmission(sent.sequenceLength, now: now.nanoseconds)
         noteDataSent(sent.sequenceLength, now: now)
         if !timers.isArmed(.retransmission) { rearmRetransmission(now: now) }
@@ -237,7 +238,9 @@ extension TCPConnection {
             offset += count
         }
         noteDataSent(length, now: now)
-        counters.segmentsSent += (length - 1) / piece
+        let pieces = (length - 1) / piece
+        counters.segmentsSent += pieces
+        counters.dataSegmentsSent += pieces + 1
     }
 
     private mutating func pollFIN(now: Instant) -> OutgoingSegment? {

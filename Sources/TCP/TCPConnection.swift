@@ -51,6 +51,8 @@ public struct TCPConnection: Sendable {
     public struct Counters: Hashable, Sendable {
         /// Segments sent.
         public var segmentsSent = 0
+        /// Segments with data sent, those sent again included.
+        public var dataSegmentsSent = 0
         /// Segments received.
         public var segmentsReceived = 0
         /// Segments sent again.
@@ -114,6 +116,14 @@ public struct TCPConnection: Sendable {
     public var lastReceived: Instant { acknowledgment.lastReceived }
     /// Retransmission timeouts in a row.
     public var consecutiveTimeouts: Int { recovery.consecutiveTimeouts }
+
+    /// Segments that wait for an acknowledgment, and how many of them are taken for lost or were sent
+    /// again and have not arrived since. A tail loss probe counts as a loss, new data or not. Walks the
+    /// scoreboard.
+    public var lossCensus: (lost: Int, outstanding: Int) {
+        let probed = recovery.probeEnd != nil && !recovery.isProbeRetransmission ? 1 : 0
+        return (min(queue.unrepairedCount + probed, queue.count), queue.count)
+    }
 
     /// Payload octets of a full segment, options taken off (RFC 6691).
     public var effectiveMSS: Int {

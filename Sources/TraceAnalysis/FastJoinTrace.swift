@@ -41,7 +41,7 @@ extension FlowFacts {
         case .resume:
             return FastJoinTrace(
                 offer: .resume, isTaken: answer.map { $0.options.dss?.dataACK != nil })
-        case .capabilities: return nil
+        case .capabilities, .timeoutRequest, .timeout: return nil
         }
     }
 

@@ -74,13 +74,20 @@ public struct DSS: Hashable, Sendable {
     public var mapping: DSSMapping?
     /// The mapping ends with the DATA_FIN.
     public var isDataFIN: Bool
+    /// The sender has nothing more to send behind the mapping: the idle bit, a reserved flag of
+    /// RFC 8684 (fast-join, 2.4). Only between ends that agreed on it.
+    public var isIdle: Bool
 
     /// A signal of these parts.
     @inline(__always)
-    public init(dataACK: DataNumber? = nil, mapping: DSSMapping? = nil, isDataFIN: Bool = false) {
+    public init(
+        dataACK: DataNumber? = nil, mapping: DSSMapping? = nil, isDataFIN: Bool = false,
+        isIdle: Bool = false
+    ) {
         self.dataACK = dataACK
         self.mapping = mapping
         self.isDataFIN = isDataFIN
+        self.isIdle = isIdle
     }
 
     /// Octets on the wire, without padding.
@@ -101,6 +108,7 @@ public struct DSS: Hashable, Sendable {
         static let mapping = Flags(rawValue: 0x04)
         static let longDSN = Flags(rawValue: 0x08)
         static let dataFIN = Flags(rawValue: 0x10)
+        static let idle = Flags(rawValue: 0x20)
     }
 
     @inline(__always)
@@ -112,6 +120,7 @@ public struct DSS: Hashable, Sendable {
         if let mapping {
             flags.formUnion(
                 mapping.dataSequenceNumber.byteCount == 8 ? [.mapping, .longDSN] : .mapping)
+            if isIdle { flags.insert(.idle) }
         }
         writer.write(0x1e00_2000 | UInt32(encodedLength) << 16 | UInt32(flags.rawValue))
         if let dataACK { Self.write(dataACK, into: &writer) }
@@ -146,6 +155,7 @@ public struct DSS: Hashable, Sendable {
         isDataFIN = flags.contains(.dataFIN)
         let hasACK = flags.contains(.dataACK)
         let hasMapping = flags.contains(.mapping)
+        isIdle = hasMapping && flags.contains(.idle)
         var expected = hasACK ? (flags.contains(.longDataACK) ? 8 : 4) : 0
         if hasMapping { expected += (flags.contains(.longDSN) ? 8 : 4) + 6 }
         let hasChecksum = hasMapping && reader.remaining == expected + 2

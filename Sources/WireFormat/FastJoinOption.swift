@@ -1,6 +1,6 @@
 internal import NetworkPrimitives
 
-/// What a host says that it can do when a subflow joins (fast-join, 5.1).
+/// What a host says that it can do beyond RFC 8684 (fast-join, 5.1).
 public struct FastJoinFeatures: OptionSet, Hashable, Sendable {
     /// The octet on the wire.
     public var rawValue: UInt8
@@ -17,11 +17,14 @@ public struct FastJoinFeatures: OptionSet, Hashable, Sendable {
     public static let statelessACK = FastJoinFeatures(rawValue: 0x04)
     /// It keeps data that overtakes the third packet of a join.
     public static let earlyData = FastJoinFeatures(rawValue: 0x08)
+    /// It sends and understands the idle bit and the exchange of timeouts (fast-join, 2.4).
+    public static let idleSignal = FastJoinFeatures(rawValue: 0x10)
     /// It has received the other side's features.
     public static let received = FastJoinFeatures(rawValue: 0x80)
 }
 
-/// The experimental MPTCP options of fast join: subtype 0xF with the identifier "FJ" (fast-join, 5).
+/// The experimental MPTCP options of this project: subtype 0xF with the identifier "FJ" (fast-join, 5
+/// and 2.4).
 public enum FastJoinOption: Hashable, Sendable {
     /// FJ-DATA: the payload of this SYN starts at the data sequence number with these low 32 bits.
     case data(isFollowedByFIN: Bool, dataSequenceNumber: UInt32, mac: UInt64)
@@ -30,6 +33,10 @@ public enum FastJoinOption: Hashable, Sendable {
     /// CAPS: what the sender can do, and the largest payload of a SYN that it takes, in units of 64
     /// octets.
     case capabilities(FastJoinFeatures, maximumPayloadUnits: UInt8)
+    /// RTO-REQUEST: what is your retransmission timeout on this subflow?
+    case timeoutRequest
+    /// RTO: the sender's retransmission timeout on this subflow.
+    case timeout(microseconds: UInt32)
 
     static let subtype: UInt8 = 0xf
     private static let identifier: UInt16 = 0x464a
@@ -38,6 +45,8 @@ public enum FastJoinOption: Hashable, Sendable {
         switch self {
         case .data, .resume: 18
         case .capabilities: 8
+        case .timeoutRequest: 6
+        case .timeout: 10
         }
     }
 
@@ -66,6 +75,10 @@ public enum FastJoinOption: Hashable, Sendable {
             else { return nil }
             self = .capabilities(
                 FastJoinFeatures(rawValue: features), maximumPayloadUnits: units)
+        case (4, 0): self = .timeoutRequest
+        case (5, 4):
+            guard let microseconds = try? body.readUInt32() else { return nil }
+            self = .timeout(microseconds: microseconds)
         default: return nil
         }
     }
@@ -85,6 +98,10 @@ public enum FastJoinOption: Hashable, Sendable {
             Self.head(&writer, operation: 3)
             writer.write(features.rawValue)
             writer.write(units)
+        case .timeoutRequest: Self.head(&writer, operation: 4)
+        case .timeout(let microseconds):
+            Self.head(&writer, operation: 5)
+            writer.write(microseconds)
         }
     }
 

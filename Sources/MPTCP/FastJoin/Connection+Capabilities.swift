@@ -2,12 +2,20 @@ internal import NetworkPrimitives
 internal import TCP
 internal import WireFormat
 
-/// CAPS: both ends say on a subflow that is proved what they can do when another one joins
-/// (fast-join, 5.1). Nothing of a fast join is sent to a peer that has not said so.
+/// CAPS: both ends say on a subflow that is proved what they can do when another one joins, and
+/// whether they speak of idleness (fast-join, 5.1 and 2.4). Nothing of it is sent to a peer that has
+/// not said so.
 extension Connection {
+    /// What CAPS says of this side.
+    private var localFeatures: FastJoinFeatures {
+        var features = configuration.fastJoin.features
+        if configuration.signalsIdle { features.insert(.idleSignal) }
+        return features
+    }
+
     /// Sends CAPS, again until the peer has answered, five times at most.
     mutating func announceCapabilities(now: Instant) {
-        guard configuration.fastJoin.variant != .standard, !isFallback, !fastJoin.isKnownToPeer,
+        guard !localFeatures.isEmpty, !isFallback, !fastJoin.isKnownToPeer,
             fastJoin.announcements < Self.mostAnnouncements,
             let index = subflows.firstIndex(where: \.isUsable)
         else { return }
@@ -17,7 +25,7 @@ extension Connection {
     }
 
     private mutating func signalCapabilities(_ index: Int) {
-        var features = configuration.fastJoin.features
+        var features = localFeatures
         if fastJoin.peerFeatures != nil { features.insert(.received) }
         let units = UInt8(clamping: configuration.fastJoin.maximumPayload / Self.unit)
         subflows[index].signal(.fastJoin(.capabilities(features, maximumPayloadUnits: units)))
@@ -28,7 +36,7 @@ extension Connection {
     mutating func receiveCapabilities(
         _ features: FastJoinFeatures, units: UInt8, _ index: Int, now: Instant
     ) {
-        guard configuration.fastJoin.variant != .standard else { return }
+        guard !localFeatures.isEmpty else { return }
         let isFirst = fastJoin.peerFeatures == nil
         fastJoin.peerFeatures = features
         fastJoin.peerMaximum = Int(units) * Self.unit
@@ -41,6 +49,7 @@ extension Connection {
                 "join_capabilities_received", now: now,
                 ("features", .number(Int(features.rawValue))))
         }
+        agreeOnIdleSignal(index, now: now)
         // The peer repeats what it does not know to have arrived.
         let isAnswered = !isFirst && features.contains(.received)
         if !isAnswered, fastJoin.announcements < 2 * Self.mostAnnouncements {
@@ -56,13 +65,13 @@ extension Connection {
 
     /// Whether this side may use a feature towards the peer.
     func mayUse(_ feature: FastJoinFeatures) -> Bool {
-        configuration.fastJoin.features.contains(feature)
+        localFeatures.contains(feature)
             && fastJoin.peerFeatures?.contains(feature) == true
     }
 
     /// Whether the peer may use a feature: it was told so.
     func mayReceive(_ feature: FastJoinFeatures) -> Bool {
-        fastJoin.announcements > 0 && configuration.fastJoin.features.contains(feature)
+        fastJoin.announcements > 0 && localFeatures.contains(feature)
     }
 
     private static var mostAnnouncements: Int { 5 }

@@ -79,6 +79,10 @@ extension Connection {
         // With nobody to tell, the next subflow is told when it comes.
         guard timeout > 0 else { return }
         mib.count(.removeAddressSent, times: paths.removals.count)
+        guard configuration.repeatsRemovals else {
+            paths.forgetRemovals()
+            return
+        }
         paths.armRemovalRepeat(at: now + .nanoseconds(max(timeout, 200_000_000)))
     }
 
@@ -92,16 +96,28 @@ extension Connection {
         else { return }
         switch configuration.policy {
         case .acceptOnly: return
-        case .full, .backup:
+        case .full, .backup, .redundant, .ios:
             for interface in interfaces { openJoins(on: interface, now: now) }
         case .singlePath:
             // The arrival of an interface is the event (break-before-make), or the loss of the
             // last path.
             for interface in arrived { openJoins(on: interface, now: now) }
-            for interface in interfaces {
-                if subflows.contains(where: \.isAlive) { return }
+            openJoinIfNeeded(now: now)
+        case .multimob:
+            // The first path is the one to be on: it is joined when it is back.
+            for interface in arrived
+            where initialLocalAddress.map(interface.addresses.contains) ?? false {
                 openJoins(on: interface, now: now)
             }
+            openJoinIfNeeded(now: now)
+        }
+    }
+
+    /// Opens one subflow if none is left, or another one if somebody asked for it.
+    private mutating func openJoinIfNeeded(now: Instant) {
+        for interface in interfaces {
+            guard paths.isAnotherWanted || !subflows.contains(where: \.isAlive) else { return }
+            openJoins(on: interface, now: now)
         }
     }
 
@@ -115,11 +131,14 @@ extension Connection {
                 !paths.failedAddresses.contains(address), hasRoomForSubflow,
                 let (remote, remoteID) = joinDestination(isV6: address.isV6)
             else { continue }
+            let isFirstAddress = address == initialLocalAddress
+            let policy = configuration.policy
             openJoin(
                 from: Endpoint(address, ephemeralPort()), to: remote, remoteAddressID: remoteID,
-                isBackup: configuration.policy == .backup
-                    && address != initialLocalAddress,
+                isBackup: (policy == .backup || policy == .ios) && !isFirstAddress,
                 interface: interface.id, now: now)
+            subflows[subflows.count - 1].isSpared = policy == .multimob && !isFirstAddress
+            paths.isAnotherWanted = false
         }
     }
 
@@ -170,6 +189,9 @@ extension Connection {
     /// retry, if the peer or the failure allows one (RFC 8684, 3.6, T flag).
     mutating func noteFailedJoin(_ index: Int, mayRetry: Bool, now: Instant) {
         paths.noteFailedJoin(from: subflows[index].tcp.tuple.local.address)
+        if !subflows.contains(where: { $0.isUsable && !$0.isSuspect }) {
+            paths.isAnotherWanted = true
+        }
         if mayRetry || subflows[index].peerReset?.isTransient == true {
             paths.scheduleRetry(now: now)
         }

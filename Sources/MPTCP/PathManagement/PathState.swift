@@ -22,6 +22,8 @@ struct PathState: Sendable {
     var remoteAddresses: [(id: AddressID, endpoint: Endpoint)] = []
     /// Local addresses whose join failed; cleared when their interface comes up again.
     private(set) var failedAddresses: [IPAddress] = []
+    /// Whether somebody asked for another subflow and none was opened since.
+    var isAnotherWanted = false
     /// Local addresses that the owner gave up.
     var givenUp: [IPAddress] = []
     /// Removals that every subflow still has to be told, or told again.
@@ -91,6 +93,9 @@ struct PathState: Sendable {
         identifiers.removeAll { $0.id == id }
         if id == .initial { isInitialRemoved = true }
     }
+
+    /// Everybody there was told once, and that is all.
+    mutating func forgetRemovals() { removals = [] }
 
     /// REMOVE_ADDR is neither acknowledged nor retransmitted by the protocol: it is repeated after
     /// one and two timeouts (handover-experiments, I.1).

@@ -33,7 +33,14 @@ struct Scheduler: Sendable {
         case .roundRobin: return nextInTurn(candidates, subflows)
         case .blest:
             return estimator.choose(candidates, subflows, window: window, now: now)
+        case .followClient: return Self.mostRecent(candidates, subflows)
         }
+    }
+
+    /// The subflow for what was sent before, among those that do not carry it.
+    func nextForReinjection(_ candidates: [Int], _ subflows: [Subflow]) -> Int? {
+        kind == .followClient
+            ? Self.mostRecent(candidates, subflows) : Self.lowestRTT(candidates, subflows)
     }
 
     /// The peer's connection-level window kept a subflow with room from sending.
@@ -48,6 +55,12 @@ struct Scheduler: Sendable {
             if rtt < bestRTT { (best, bestRTT) = (index, rtt) }
         }
         return best
+    }
+
+    /// The subflow on which something new came in last, if it has room (fast-join, 2.4).
+    private static func mostRecent(_ candidates: [Int], _ subflows: [Subflow]) -> Int? {
+        let latest = candidates.max { subflows[$0].lastNews < subflows[$1].lastNews }
+        return latest.flatMap { subflows[$0].tcp.sendAllowance > 0 ? $0 : nil }
     }
 
     /// One segment each, in the order of age; who has no room misses its turn.
