@@ -22,7 +22,7 @@ struct EndpointArguments {
                 arguments += ["--announce", address.description]
             }
         }
-        return arguments + common(scenario.server, seed: seed)
+        return arguments + common(scenario.server, scenario.serverScheduler, seed: seed)
     }
 
     /// `mptcpctl connect` with the scenario's workload.
@@ -36,18 +36,38 @@ struct EndpointArguments {
             "--interval", "\(workload.interval.wholeNanoseconds)ns",
             "--duration", "\(workload.duration.wholeNanoseconds)ns",
         ]
-        if scenario.client == .swift { arguments += ["--policy", scenario.policy.rawValue] }
-        return arguments + common(scenario.client, seed: seed)
+        if scenario.client == .swift {
+            arguments += ["--policy", scenario.policy.rawValue] + oracle
+        }
+        return arguments + common(scenario.client, scenario.scheduler, seed: seed)
+    }
+
+    private var oracle: [String] {
+        let options = scenario.switching
+        var arguments = ["--oracle", scenario.oracle.rawValue]
+        if scenario.oracle == .on {
+            arguments += [
+                "--oracle-period", "\(options.oraclePeriod.wholeNanoseconds)ns",
+                "--oracle-loss", "\(options.oracleLoss)",
+                "--oracle-retransmission", "\(options.oracleRetransmission)",
+                "--oracle-timeout", "\(options.oracleTimeout.wholeNanoseconds)ns",
+            ]
+        }
+        return arguments
     }
 
     /// The kernel chooses its own keys, and its scheduler is a matter of sysctl.
-    private func common(_ kind: EndpointKind, seed: UInt64) -> [String] {
+    private func common(
+        _ kind: EndpointKind, _ scheduler: SchedulerName, seed: UInt64
+    ) -> [String] {
         var arguments = [
             "--stack", kind.rawValue, "--port", String(port), "--congestion-control",
             scenario.congestionControl.rawValue, "--format", "json", "--control",
         ]
         if kind == .swift {
-            arguments += ["--seed", String(seed), "--scheduler", scenario.scheduler.rawValue]
+            arguments += ["--seed", String(seed), "--scheduler", scheduler.rawValue]
+            arguments += ["--idle-signal", scenario.idleSignal.rawValue]
+            arguments += ["--removal-repeat", scenario.switching.removalRepeat.rawValue]
             arguments += ["--join", scenario.join.rawValue]
             if scenario.logsDetails { arguments += ["--events", "-"] }
         }

@@ -22,25 +22,44 @@ struct EndpointProfile {
         var configuration = common
         configuration.connection.policy =
             SwitchPolicy(rawValue: scenario.policy.rawValue) ?? .backup
+        configuration.connection.scheduler = Self.scheduler(scenario.scheduler)
+        if scenario.oracle == .on {
+            configuration.connection.oracle = OracleThresholds(scenario.switching)
+        }
         return configuration
     }
 
     var server: StackConfiguration {
         var configuration = common
         configuration.connection.policy = .acceptOnly
+        configuration.connection.scheduler = Self.scheduler(scenario.serverScheduler)
         configuration.connection.announcedAddresses = topology.announcedAddresses
         return configuration
     }
 
     private var common: StackConfiguration {
         var configuration = StackConfiguration()
-        configuration.connection.scheduler =
-            SchedulerKind(rawValue: scenario.scheduler.rawValue) ?? .lowestRTT
+        configuration.connection.signalsIdle = scenario.idleSignal == .on
+        configuration.connection.repeatsRemovals = scenario.switching.removalRepeat == .on
         configuration.connection.tcp.congestionControl =
             CongestionControlKind(rawValue: scenario.congestionControl.rawValue) ?? .cubic
         configuration.connection.fastJoin.variant =
             MPTCP.JoinVariant(rawValue: scenario.join.rawValue) ?? .standard
         configuration.connection.logsDetails = scenario.logsDetails
         return configuration
+    }
+
+    private static func scheduler(_ name: SchedulerName) -> SchedulerKind {
+        SchedulerKind(rawValue: name.rawValue) ?? .lowestRTT
+    }
+}
+
+extension OracleThresholds {
+    fileprivate init(_ options: SwitchOptions) {
+        self.init()
+        period = options.oraclePeriod
+        loss = options.oracleLoss / 100
+        retransmission = options.oracleRetransmission / 100
+        timeout = options.oracleTimeout
     }
 }

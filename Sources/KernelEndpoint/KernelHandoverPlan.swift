@@ -32,8 +32,8 @@ package struct KernelHandoverPlan: Hashable, Sendable {
                 || scenario.breakKind == .addressRemoved)
         if isTold { atBreak.append(.giveUp(oldAddress)) }
         switch (scenario.mode, scenario.policy) {
-        case (.makeBeforeBreak, .backup), (.makeBeforeBreak, .full): beforeStart.append(newPath)
-        case (.makeBeforeBreak, .singlePath):
+        case (.makeBeforeBreak, _) where !scenario.joinsAfterBreak: beforeStart.append(newPath)
+        case (.makeBeforeBreak, _):
             // The new path is up but not joined; a path manager that is told of the break joins it
             // before it gives the old one up.
             if isTold { atBreak.insert(newPath, at: 0) }

@@ -114,7 +114,10 @@ extension Connection {
         log(
             "join_received", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("tuple", .text(tuple.description)))
-        if let offer { accept(offer, syn, packetLength: packetLength, index, now: now) }
+        if let offer {
+            subflows[index].lastNews = now
+            accept(offer, syn, packetLength: packetLength, index, now: now)
+        }
         return nil
     }
 

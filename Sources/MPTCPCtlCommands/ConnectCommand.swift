@@ -28,8 +28,10 @@ struct ConnectCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "When which path is used.",
-            discussion: "Swift stack only; the kernel's path manager is told with `ip mptcp`."))
+            "When which path is used (default: backup).",
+            discussion: PathPolicy.help
+                + " accept-only: none is joined. Swift stack only; the kernel's path manager is told "
+                + "with `ip mptcp`."))
     var policy: SwitchPolicy?
 
     @Option(help: "What to send.")
@@ -91,9 +93,8 @@ struct ConnectCommand: ParsableCommand {
         let works = (0..<UInt64(connections)).map { work(seed: seed &+ $0) }
         switch endpoint.stack {
         case .swift:
-            var configuration = endpoint.driver
+            var configuration = endpoint.driver(policy ?? .backup)
             configuration.opensConnections = true
-            if let policy { configuration.stack.connection.policy = policy }
             try session.run(configuration) { runner throws(StackDriverError) in
                 for work in works { try runner.connect(from: from, to: remote, workload: work) }
             }

@@ -26,6 +26,9 @@ struct EndpointOptions: ParsableArguments {
     @Option(help: "Which subflow takes the next bytes. Swift stack only.")
     var scheduler: SchedulerKind?
 
+    @OptionGroup(title: "When to switch (Swift stack only)")
+    var switching: SwitchArguments
+
     @Option(
         help: ArgumentHelp(
             "How subflows join, and which joins are taken (default: standard). Swift stack only.",
@@ -135,6 +138,9 @@ struct EndpointOptions: ParsableArguments {
             if events != nil {
                 throw ValidationError("--events is for --stack swift; the kernel does not tell")
             }
+            if let option = switching.firstGiven {
+                throw ValidationError("\(option) is for --stack swift")
+            }
             if !interfaces.isEmpty { throw ValidationError("--interface is for --stack swift") }
             if join != nil || provisional != nil {
                 throw ValidationError("--join and --provisional are for --stack swift")
@@ -155,9 +161,11 @@ struct EndpointOptions: ParsableArguments {
         }
     }
 
-    /// The driver's configuration as far as it is common.
-    var driver: StackDriver.Configuration {
+    /// The driver's configuration as far as it is common: a policy, and the options on top.
+    func driver(_ policy: SwitchPolicy) -> StackDriver.Configuration {
         var configuration = StackDriver.Configuration(seed: seed ?? RandomBytes.next())
+        configuration.stack.connection.use(policy)
+        switching.apply(to: &configuration.stack.connection)
         if !interfaces.isEmpty { configuration.interfaces = interfaces }
         if let scheduler { configuration.stack.connection.scheduler = scheduler }
         configuration.stack.connection.opportunisticRetransmission = opportunisticRetransmission

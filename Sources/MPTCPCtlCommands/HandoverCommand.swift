@@ -119,11 +119,21 @@ struct HandoverOptions: ParsableArguments {
     @Option(help: "From record to record, or from a reply to the next request.")
     var interval: DurationArgument?
 
-    @Option(help: "When which path is used; the default follows from --mode.")
+    @Option(
+        help: ArgumentHelp(
+            "When which path is used; the default follows from --mode.", discussion: PathPolicy.help))
     var policy: PathPolicy?
 
-    @Option(help: "Which subflow takes the next bytes.")
-    var scheduler = SchedulerName.lowestRTT
+    @Option(
+        help: ArgumentHelp(
+            "Which subflow takes the next bytes, at both ends.",
+            discussion: """
+                By default lowest-rtt; with --policy redundant, redundant; with --policy multimob, \
+                follow-client at the server: the one on which something new came in last.
+                """))
+    var scheduler: SchedulerName?
+
+    @OptionGroup var switching: SwitchArguments
 
     @Option(help: "Congestion control of both ends.")
     var congestionControl = CongestionControlName.cubic
@@ -156,7 +166,8 @@ struct HandoverOptions: ParsableArguments {
         scenario.size = size?.value
         scenario.interval = interval?.value
         scenario.requestedPolicy = policy
-        scenario.scheduler = scheduler
+        scenario.requestedScheduler = scheduler
+        switching.apply(to: &scenario.switching)
         scenario.congestionControl = congestionControl
         scenario.breakAt = breakAt.value
         scenario.makeAfter = makeAfter.value

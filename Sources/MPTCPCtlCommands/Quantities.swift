@@ -28,3 +28,13 @@ struct ByteCountArgument: ExpressibleByArgument, Hashable {
 
     var defaultValueDescription: String { "\(value)" }
 }
+
+/// A percentage on the command line: `25`, `2.5%`.
+struct PercentArgument: ExpressibleByArgument, Hashable {
+    var value: Double
+
+    init?(argument: String) {
+        guard let value = OptionText.percent(argument) else { return nil }
+        self.value = value
+    }
+}

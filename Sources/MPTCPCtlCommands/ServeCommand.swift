@@ -53,9 +53,8 @@ struct ServeCommand: ParsableCommand {
         let session = try EndpointSession(endpoint)
         switch endpoint.stack {
         case .swift:
-            var configuration = endpoint.driver
+            var configuration = endpoint.driver(.acceptOnly)
             configuration.listeningPorts = [endpoint.port]
-            configuration.stack.connection.policy = .acceptOnly
             configuration.stack.connection.announcedAddresses = announcements
             try session.run(configuration, connections: connections) {
                 runner throws(StackDriverError) in

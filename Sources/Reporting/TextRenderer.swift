@@ -41,6 +41,7 @@ package enum TextRenderer {
             "policy \(scenario.policy.rawValue), scheduler \(scheduler(of: scenario)), "
                 + "congestion control \(scenario.congestionControl.rawValue), "
                 + "join \(scenario.join.rawValue)")
+        if let switching = switching(scenario) { add("switching", switching) }
         let summary = result.summary
         add(
             "runs",
@@ -54,9 +55,34 @@ package enum TextRenderer {
     /// The kernel's scheduler is the kernel's business.
     private static func scheduler(of scenario: HandoverScenario) -> String {
         let kinds = [scenario.client, scenario.server]
-        if !kinds.contains(.kernel) { return scenario.scheduler.rawValue }
+        if !kinds.contains(.kernel) {
+            let server = scenario.serverScheduler
+            return scenario.scheduler == server
+                ? server.rawValue
+                : "\(scenario.scheduler.rawValue) (client) and \(server.rawValue) (server)"
+        }
         return kinds.contains(.swift)
             ? "\(scenario.scheduler.rawValue) (swift), the kernel's (kernel)" : "the kernel's"
+    }
+
+    /// What has the client look for another path, and what is left out; `nil` where all is as usual.
+    private static func switching(_ scenario: HandoverScenario) -> String? {
+        var words: [String] = []
+        let options = scenario.switching
+        if scenario.oracle == .on {
+            words.append(
+                "oracle every \(OptionText.text(options.oraclePeriod)) (loss "
+                    + "\(percent(options.oracleLoss)), retransmission "
+                    + "\(percent(options.oracleRetransmission)), timeout "
+                    + "\(OptionText.text(options.oracleTimeout)))")
+        }
+        if scenario.idleSignal == .on { words.append("idle signal") }
+        if options.removalRepeat == .off { words.append("REMOVE_ADDR not repeated") }
+        return words.isEmpty ? nil : words.joined(separator: ", ")
+    }
+
+    private static func percent(_ number: Double) -> String {
+        number == number.rounded() ? "\(Int(number)) %" : "\(number) %"
     }
 
     private static func padded(_ label: String) -> String {

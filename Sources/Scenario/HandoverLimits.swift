@@ -100,12 +100,12 @@ package struct HandoverLimits: Hashable, Sendable {
         _ scenario: HandoverScenario, _ path: NewPath, _ record: Duration, _ pending: Int?,
         earliest: Duration
     ) -> Measured {
-        // In break-before-make the link up event of the new path tells in any case.
-        if scenario.mode == .makeBeforeBreak, !scenario.isClientToldOfBreak {
+        // In break-before-make the link up event of the new path tells most policies in any case.
+        if !scenario.hasEventToJoin {
             return .unknown("nothing tells the client of the break: detection has no limit")
         }
         var least = earliest + path.way(scenario.direction).delay + record
-        let bringsDataACK = scenario.mode == .breakBeforeMake && scenario.agreedJoin == .standard
+        let bringsDataACK = scenario.joinsAfterBreak && scenario.agreedJoin == .standard
         if scenario.workloadKind == .bulk, scenario.direction == .upload, !bringsDataACK {
             guard let pending else {
                 return .unknown("octets without DATA_ACK at ready are not known")
@@ -122,17 +122,17 @@ package struct HandoverLimits: Hashable, Sendable {
         _ scenario: HandoverScenario, _ path: NewPath, _ signal: Duration
     ) -> Duration {
         let trip = path.roundTrip
-        switch (scenario.mode, scenario.direction, scenario.agreedJoin) {
-        case (.makeBeforeBreak, .upload, _): return .zero
-        case (.makeBeforeBreak, .download, _): return signal
+        switch (scenario.joinsAfterBreak, scenario.direction, scenario.agreedJoin) {
+        case (false, .upload, _): return .zero
+        case (false, .download, _): return signal
         // SYN and SYN/ACK, third and fourth ACK.
-        case (.breakBeforeMake, .upload, .standard): return trip * 2
-        case (.breakBeforeMake, .upload, .earlyData): return trip
-        case (.breakBeforeMake, .upload, .synData): return .zero
+        case (true, .upload, .standard): return trip * 2
+        case (true, .upload, .earlyData): return trip
+        case (true, .upload, .synData): return .zero
         // The third ACK authorises the server.
-        case (.breakBeforeMake, .download, .standard), (.breakBeforeMake, .download, .earlyData):
+        case (true, .download, .standard), (true, .download, .earlyData):
             return trip + path.up.delay
-        case (.breakBeforeMake, .download, .synData): return path.up.delay
+        case (true, .download, .synData): return path.up.delay
         }
     }
 

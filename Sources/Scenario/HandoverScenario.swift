@@ -55,6 +55,9 @@ package enum PathPolicy: String, Hashable, Sendable, CaseIterable {
     case singlePath = "single-path"
     case backup
     case full
+    case redundant
+    case multimob
+    case ios
 }
 
 /// The names of the stack's schedulers.
@@ -64,6 +67,7 @@ package enum SchedulerName: String, Hashable, Sendable, CaseIterable {
     case redundant
     case backup
     case blest
+    case followClient = "follow-client"
 }
 
 /// Congestion control of both ends.
@@ -114,7 +118,9 @@ package struct HandoverScenario: Hashable, Sendable {
     package var interval: Duration?
     /// `--policy`; `nil` follows from the mode.
     package var requestedPolicy: PathPolicy?
-    package var scheduler = SchedulerName.lowestRTT
+    /// `--scheduler`, of both ends; `nil` follows from the policy.
+    package var requestedScheduler: SchedulerName?
+    package var switching = SwitchOptions()
     package var congestionControl = CongestionControlName.cubic
     package var runs = 5
     package var seed: UInt64 = 1
@@ -139,11 +145,6 @@ package struct HandoverScenario: Hashable, Sendable {
 // MARK: - What follows from the options
 
 extension HandoverScenario {
-    /// The policy in force.
-    package var policy: PathPolicy {
-        requestedPolicy ?? (mode == .breakBeforeMake ? .singlePath : .backup)
-    }
-
     /// Octets of each packet that captures keep; 0 is all.
     package var snapLength: Int { requestedSnapLength ?? (workloadKind == .bulk ? 200 : 0) }
 
@@ -196,7 +197,7 @@ extension HandoverScenario {
 
     /// Everything that is wrong with the options, in their order; empty if the scenario can run.
     package var problems: [ScenarioProblem] {
-        timingProblems + workloadProblems + endpointProblems + captureProblems
+        timingProblems + workloadProblems + endpointProblems + switchProblems + captureProblems
     }
 
     /// Throws the first problem.
@@ -288,13 +289,6 @@ extension HandoverScenario {
                     "--congestion-control",
                     "the kernel couples no subflows: '\(congestionControl.rawValue)' needs "
                         + "--client swift and --server swift"))
-        }
-        if scheduler != .lowestRTT, hasKernel {
-            result.append(
-                .init(
-                    "--scheduler",
-                    "the kernel has its own (sysctl net.mptcp.scheduler): '\(scheduler.rawValue)' "
-                        + "needs --client swift and --server swift"))
         }
         if kernelPathManagement != .asIs, client != .kernel {
             result.append(

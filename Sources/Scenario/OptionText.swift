@@ -25,6 +25,14 @@ package enum OptionText {
         return "\(nanoseconds / 1_000)us"
     }
 
+    /// A percentage, with its sign or without: `25`, `2.5%`; `nil` for anything else.
+    package static func percent(_ text: String) -> Double? {
+        guard let number = Double(text.hasSuffix("%") ? text.dropLast() : Substring(text)),
+            number.isFinite
+        else { return nil }
+        return number
+    }
+
     /// Octets, with a decimal unit or without: `20000000`, `200B`, `64kB`, `20MB`, `1GB`; `nil` for
     /// anything else.
     package static func octets(_ text: String) -> Int? {

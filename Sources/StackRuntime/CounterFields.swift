@@ -59,6 +59,22 @@ extension FastJoinCounters {
     }
 }
 
+extension SwitchCounters {
+    fileprivate var object: JSONValue {
+        .object([
+            .init("oracle_losses", count: oracleLosses),
+            .init("oracle_retransmissions", count: oracleRetransmissions),
+            .init("oracle_timeouts", count: oracleTimeouts),
+            .init("idle_timers", count: idleTimers),
+            .init("timeouts", count: timeouts),
+            .init("round_trip_switches", count: roundTripSwitches),
+            .init("timeout_switches", count: timeoutSwitches),
+            .init("long_timeout_switches", count: longTimeoutSwitches),
+            .init("returns", count: returns),
+        ])
+    }
+}
+
 extension ConnectionInformation {
     /// The fields of the event `connection-information`.
     var fields: [JSONValue.Member] {
@@ -74,6 +90,7 @@ extension ConnectionInformation {
             .init("joins_accepted", count: counters.joinsAccepted),
             .init("joins_failed", count: counters.joinsFailed),
             .init("fast_join", counters.fastJoin.object),
+            .init("switching", counters.switching.object),
             .init("mib", mib.object),
             .init("subflows", .array(subflows.map(\.object))),
         ]

@@ -8,6 +8,8 @@ struct RetransmissionQueue: Sendable {
     /// Sequence numbers in flight: neither acknowledged, sacked nor taken for lost ("pipe").
     private(set) var inFlight = 0
     private(set) var lostCount = 0
+    /// Segments ever taken for lost.
+    private(set) var lossTotal = 0
     private(set) var sackedCount = 0
     /// Sequence numbers that are sacked.
     private(set) var sackedLength = 0
@@ -189,6 +191,7 @@ struct RetransmissionQueue: Sendable {
         guard segments[index].isInFlight else { return }
         segments[index].isLost = true
         lostCount += 1
+        lossTotal += 1
         lostCursor = lostCount == 1 ? index : min(lostCursor, index)
         inFlight -= segments[index].sequenceLength
     }
@@ -254,11 +257,6 @@ struct RetransmissionQueue: Sendable {
     /// Whether a segment that was sent again is not known to have arrived.
     var awaitsRetransmission: Bool {
         segments.contains { $0.wasRetransmitted && !$0.isSacked }
-    }
-
-    /// Segments that are lost, or were sent again and are not known to have arrived.
-    var unrepairedCount: Int {
-        segments.count { !$0.isSacked && ($0.isLost || $0.wasRetransmitted) }
     }
 
     subscript(index: Int) -> SentSegment { segments[index] }

@@ -117,13 +117,10 @@ public struct TCPConnection: Sendable {
     /// Retransmission timeouts in a row.
     public var consecutiveTimeouts: Int { recovery.consecutiveTimeouts }
 
-    /// Segments that wait for an acknowledgment, and how many of them are taken for lost or were sent
-    /// again and have not arrived since. A tail loss probe counts as a loss, new data or not. Walks the
-    /// scoreboard.
-    public var lossCensus: (lost: Int, outstanding: Int) {
-        let probed = recovery.probeEnd != nil && !recovery.isProbeRetransmission ? 1 : 0
-        return (min(queue.unrepairedCount + probed, queue.count), queue.count)
-    }
+    /// Segments that wait for an acknowledgment.
+    public var outstandingSegments: Int { queue.count }
+    /// Segments ever taken for lost; a tail loss probe counts as a loss.
+    public var lossTotal: Int { queue.lossTotal + counters.lossProbes }
 
     /// Payload octets of a full segment, options taken off (RFC 6691).
     public var effectiveMSS: Int {

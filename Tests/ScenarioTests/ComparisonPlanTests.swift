@@ -24,13 +24,20 @@ import Topology
             "testbed=wifi-lte,multimob", "size=100,2kB", "interval=10ms,20ms", "policy=backup,full",
             "scheduler=redundant", "congestion-control=reno,cubic", "break-at=1s", "make-after=0ms",
             "duration=3s", "direction=download", "break=silent",
+            "oracle=on", "oracle-period=100ms", "oracle-loss=10,40%", "oracle-retransmission=60",
+            "oracle-timeout=2s", "idle-signal=on", "removal-repeat=off",
         ]
         let plan = try ComparisonFixtures.plan(axes)
-        #expect(plan.cells.count == 32)
+        #expect(plan.cells.count == 64)
         let last = try #require(plan.cells.last)
         #expect(last.scenario.testbed == "multimob" && last.topology.name == "multimob")
         #expect(last.scenario.size == 2_000 && last.scenario.interval == .milliseconds(20))
         #expect(last.scenario.requestedPolicy == .full && last.scenario.scheduler == .redundant)
+        let switching = last.scenario.switching
+        #expect(switching.requestedOracle == .on && switching.requestedIdleSignal == .on)
+        #expect(switching.oraclePeriod == .milliseconds(100) && switching.oracleLoss == 40)
+        #expect(switching.oracleRetransmission == 60 && switching.oracleTimeout == .seconds(2))
+        #expect(switching.removalRepeat == .off)
         #expect(last.scenario.duration == .seconds(3) && last.scenario.makeAfter == .zero)
     }
 

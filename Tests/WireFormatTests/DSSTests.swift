@@ -49,6 +49,10 @@ struct DSSTests {
             "1e1c200f 535beea38e087c8f f5a101d3d29d6f73 00000001 0005 a2a1",
             .dss(DSS(dataACK: ackB, mapping: mapping(dataA, checksum: 0xa2a1)))),
         OptionVector(
+            "mapping 64, ACK 64, nothing follows",
+            "1e1a202f 535beea38e087c8f f5a101d3d29d6f73 00000001 0005",
+            .dss(DSS(dataACK: ackB, mapping: mapping(dataA), isIdle: true))),
+        OptionVector(
             "DATA_FIN alone", "1e1a201f 535beea38e087c8f f5a101d3d29d6f78 00000000 0001",
             .dss(DSS(dataACK: ackB, mapping: mapping(finA, at: 0, length: 1), isDataFIN: true))),
         OptionVector(

@@ -24,6 +24,14 @@ struct FastJoinOptionTests {
         OptionVector(
             "FJ-RESUME", "1e12f002464a6dbdf96a15b6f92965c7b43b",
             .fastJoin(.resume(dataACK: 0x6dbd_f96a, mac: 0x15b6_f929_65c7_b43b))),
+        OptionVector(
+            "CAPS with idle signal", "1e08f003464a9816",
+            .fastJoin(
+                .capabilities([.earlyData, .idleSignal, .received], maximumPayloadUnits: 0x16))),
+        OptionVector("RTO-REQUEST", "1e06f004464a", .fastJoin(.timeoutRequest)),
+        OptionVector(
+            "RTO of 200 ms", "1e0af005464a00030d40",
+            .fastJoin(.timeout(microseconds: 200_000))),
     ]
 
     @Test("vectors", arguments: vectors)
@@ -33,6 +41,7 @@ struct FastJoinOptionTests {
     @Test(arguments: [
         "1e08f003464b0716", "1e08f004464a0716", "1e09f003464a071600",
         "1e11f001464a47bcd6b2c031a59bc6aa6b", "1e03f0", "1e05f00146",
+        "1e06f005464a", "1e0af004464a00030d40", "1e09f005464a00030d", "1e06f006464a",
     ])
     func othersAreKept(_ hex: String) {
         let bytes = octets(hex)

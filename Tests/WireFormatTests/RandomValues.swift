@@ -22,7 +22,7 @@ extension SeededGenerator {
     }
 
     mutating func mptcpOption() -> MPTCPOption {
-        switch next() % 10 {
+        switch next() % 12 {
         case 0: .capable(capable())
         case 1: .join(join())
         case 2:
@@ -40,10 +40,23 @@ extension SeededGenerator {
         case 7:
             .reset(
                 MPTCPReset(MPTCPReset.Reason(rawValue: number()), isTransient: chance(0.5)))
+        case 8: .fastJoin(fastJoin())
         default:
             .unknown(
                 subtype: UInt8(9 + next() % 7), nibble: UInt8(next() % 16),
                 bytes: bytes(Int(next() % 12)))
+        }
+    }
+
+    private mutating func fastJoin() -> FastJoinOption {
+        switch next() % 5 {
+        case 0:
+            .data(isFollowedByFIN: chance(0.5), dataSequenceNumber: number(), mac: number())
+        case 1: .resume(dataACK: number(), mac: number())
+        case 2:
+            .capabilities(FastJoinFeatures(rawValue: number()), maximumPayloadUnits: number())
+        case 3: .timeoutRequest
+        default: .timeout(microseconds: number())
         }
     }
 
@@ -90,6 +103,7 @@ extension SeededGenerator {
             dss.mapping = DSSMapping(
                 dataSequenceNumber: number64(&self), subflowSequenceNumber: number(),
                 length: number(), checksum: chance(0.5) ? number() : nil)
+            dss.isIdle = chance(0.3)
         }
         return dss
     }

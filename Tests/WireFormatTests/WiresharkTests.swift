@@ -55,7 +55,7 @@ struct WiresharkTests {
         let vectors =
             MPCapableTests.vectors + MPJoinTests.vectors + DSSTests.vectors
             + AddAddressTests.vectors + RemoveAddressTests.vectors + PriorityTests.vectors
-            + ResetTests.vectors
+            + ResetTests.vectors + FastJoinOptionTests.vectors
         let packets = vectors.enumerated().map { index, vector in
             packet(flags(of: vector.option), isV6: index % 2 == 1) { $0.mptcp = [vector.option] }
         }

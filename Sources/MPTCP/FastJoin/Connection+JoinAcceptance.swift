@@ -55,7 +55,7 @@ extension Connection {
             message.number = data.dataSequenceNumber(at: offset)
             claimed = mac
             offer = JoinOffer(start: offset, payload: [], isFollowedByFIN: false, isResume: true)
-        case .capabilities?, nil: return nil
+        case .capabilities?, .timeoutRequest?, .timeout?, nil: return nil
         }
         let expected = scheme.fastJoinMAC(
             message, payload: offer.payload, joinerKey: remoteKey, acceptorKey: localKey)

@@ -91,20 +91,28 @@ extension Connection {
                     OracleState.Entry(local: tuple.local.address, remote: tuple.remote.address))
             }
             guard let position else { continue }
-            let counters = subflows[index].tcp.counters
-            let mark = subflows[index].oracleMark
-            subflows[index].oracleMark = OracleMark(
-                retransmitted: counters.retransmittedSegments, sent: counters.dataSegmentsSent)
-            let census = subflows[index].tcp.lossCensus
-            oracle.entries[position].sight.lost += census.lost
-            oracle.entries[position].sight.outstanding += census.outstanding
+            let before = subflows[index].oracleMark
+            let now = OracleMark(of: subflows[index].tcp)
+            subflows[index].oracleMark = now
+            oracle.entries[position].sight.lost += now.lost - before.lost
+            oracle.entries[position].sight.outstanding +=
+                before.outstanding + now.sent - before.sent
             oracle.entries[position].sight.retransmitted +=
-                counters.retransmittedSegments - mark.retransmitted
-            oracle.entries[position].sight.sent += counters.dataSegmentsSent - mark.sent
+                now.retransmitted - before.retransmitted
+            oracle.entries[position].sight.sent += now.sent - before.sent
             let timeout = Duration.nanoseconds(subflows[index].tcp.rtt.timeout)
             oracle.entries[position].sight.timeout = max(
                 oracle.entries[position].sight.timeout, timeout)
         }
+    }
+}
+
+extension OracleMark {
+    fileprivate init(of tcp: TCPConnection) {
+        lost = tcp.lossTotal
+        outstanding = tcp.outstandingSegments
+        retransmitted = tcp.counters.retransmittedSegments
+        sent = tcp.counters.dataSegmentsSent
     }
 }
 

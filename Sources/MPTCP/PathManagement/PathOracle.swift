@@ -41,9 +41,9 @@ struct MovingShare: Hashable, Sendable {
 struct PathOracle: Hashable, Sendable {
     /// What the subflows of the path say together.
     struct Sight: Hashable, Sendable {
-        /// Segments on their way that are taken for lost.
+        /// Segments taken for lost since the last look, tail loss probes among them.
         var lost = 0
-        /// Segments on their way.
+        /// Segments that were on their way at the last look, or have left since.
         var outstanding = 0
         /// Segments with data sent again since the last look.
         var retransmitted = 0
@@ -91,6 +91,8 @@ struct OracleState: Sendable {
 
 /// The counters of a subflow at the last look.
 struct OracleMark: Hashable, Sendable {
+    var lost = 0
+    var outstanding = 0
     var retransmitted = 0
     var sent = 0
 }

@@ -5,24 +5,34 @@
 -- that they are there. This adds, behind everything else that is known of a packet:
 --
 --   CAPS, FJ-DATA, FJ-RESUME   subtype 0xF, experiment "FJ": data in the SYN of a joining subflow
+--   RTO-REQUEST, RTO           the same: the exchange of retransmission timeouts
+--   idle bit                   flag 0x20 of the DSS, which RFC 8684 reserves: nothing follows
 --   Fast Join Out and In       subtypes 0xA and 0x9, the published MultiMob protocol; these numbers
 --                              are not assigned, so it is a preference and off by default
 --
--- Filters: mptcpctl.fj.op == 1, mptcpctl.fj.dsn, mptcpctl.caps.features.fj_data, mptcpctl.malformed
+-- Filters: mptcpctl.fj.op == 1, mptcpctl.fj.dsn, mptcpctl.caps.features.fj_data, mptcpctl.rto,
+-- mptcpctl.idle == 1, mptcpctl.malformed
 
 -- A second copy of this file has nothing to add.
 local is_first, experiments = pcall(Proto, "mptcpctl", "Experimental Multipath TCP options")
 if not is_first then return end
 
 local KIND_MPTCP = 30
+local SUBTYPE_DSS = 0x2
 local SUBTYPE_FAST_JOIN_IN = 0x9
 local SUBTYPE_FAST_JOIN_OUT = 0xA
 local SUBTYPE_PRIVATE = 0xF
 local EXID_FJ = 0x464A
-local OP_DATA, OP_RESUME, OP_CAPS = 1, 2, 3
+local OP_DATA, OP_RESUME, OP_CAPS, OP_RTO_REQUEST, OP_RTO = 1, 2, 3, 4, 5
+local DSS_MAPPING, DSS_IDLE = 0x04, 0x20
 
-local operations = { [OP_DATA] = "FJ-DATA", [OP_RESUME] = "FJ-RESUME", [OP_CAPS] = "CAPS" }
-local operation_lengths = { [OP_DATA] = 18, [OP_RESUME] = 18, [OP_CAPS] = 8 }
+local operations = {
+    [OP_DATA] = "FJ-DATA", [OP_RESUME] = "FJ-RESUME", [OP_CAPS] = "CAPS",
+    [OP_RTO_REQUEST] = "RTO-REQUEST", [OP_RTO] = "RTO",
+}
+local operation_lengths = {
+    [OP_DATA] = 18, [OP_RESUME] = 18, [OP_CAPS] = 8, [OP_RTO_REQUEST] = 6, [OP_RTO] = 10,
+}
 local multimob_names = {
     [SUBTYPE_FAST_JOIN_IN] = "Fast Join In", [SUBTYPE_FAST_JOIN_OUT] = "Fast Join Out",
 }
@@ -46,6 +56,10 @@ local fields = {
         "mptcpctl.caps.features.stateless_join", "Stateless join ACK", 8, nil, 0x04),
     early_data = ProtoField.bool(
         "mptcpctl.caps.features.early_data", "Accepts early data", 8, nil, 0x08),
+    idle_signal = ProtoField.bool(
+        "mptcpctl.caps.features.idle_signal", "Idle bit and exchange of timeouts", 8, nil, 0x10),
+    rto = ProtoField.uint32("mptcpctl.rto", "Retransmission timeout (microseconds)"),
+    idle = ProtoField.bool("mptcpctl.idle", "Idle: nothing follows this mapping", 8, nil, 0x20),
     received = ProtoField.bool(
         "mptcpctl.caps.features.received", "Has received the peer's CAPS", 8, nil, 0x80),
     max_payload = ProtoField.uint16(
@@ -93,7 +107,8 @@ local function add_caps(option, tree)
     local features = option(6, 1)
     local bits = tree:add(fields.features, features)
     for _, field in ipairs {
-        fields.fj_data, fields.fj_resume, fields.stateless, fields.early_data, fields.received,
+        fields.fj_data, fields.fj_resume, fields.stateless, fields.early_data,
+        fields.idle_signal, fields.received,
     } do
         bits:add(field, features)
     end
@@ -145,6 +160,11 @@ local function add_private(option, tree, segment)
         return "malformed " .. name
     end
     if op == OP_CAPS then return add_caps(option, tree) end
+    if op == OP_RTO_REQUEST then return name end
+    if op == OP_RTO then
+        tree:add(fields.rto, option(6, 4))
+        return string.format("RTO %d us", option(6, 4):uint())
+    end
     return add_fast_join(option, op, tree, segment)
 end
 
@@ -187,8 +207,20 @@ local function add_multimob(option, subtype, tree, segment)
     return name
 end
 
+-- RFC 8684 has the flag reserved, and so Wireshark shows nothing of it.
+local function add_idle_bit(option, root)
+    if option:len() < 4 then return nil end
+    local flags = option(3, 1):uint()
+    if not (has(flags, DSS_MAPPING) and has(flags, DSS_IDLE)) then return nil end
+    local tree = root:add(experiments, option(3, 1))
+    tree:append_text(": idle bit")
+    tree:add(fields.idle, option(3, 1))
+    return "idle"
+end
+
 local function add_option(option, root, segment)
     local subtype = math.floor(option(2, 1):uint() / 16)
+    if subtype == SUBTYPE_DSS then return add_idle_bit(option, root) end
     local is_multimob = multimob_names[subtype] ~= nil and experiments.prefs.multimob
     if subtype ~= SUBTYPE_PRIVATE and not is_multimob then return nil end
     local tree = root:add(experiments, option)

@@ -25,6 +25,13 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
     case interval
     case policy
     case scheduler
+    case oracle
+    case oraclePeriod = "oracle-period"
+    case oracleLoss = "oracle-loss"
+    case oracleRetransmission = "oracle-retransmission"
+    case oracleTimeout = "oracle-timeout"
+    case idleSignal = "idle-signal"
+    case removalRepeat = "removal-repeat"
     case congestionControl = "congestion-control"
     case breakAt = "break-at"
     case makeAfter = "make-after"
@@ -49,7 +56,14 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
         case .size: scenario.size = try octets(text)
         case .interval: scenario.interval = try duration(text)
         case .policy: scenario.requestedPolicy = try word(text)
-        case .scheduler: scenario.scheduler = try word(text)
+        case .scheduler: scenario.requestedScheduler = try word(text)
+        case .oracle: scenario.switching.requestedOracle = try word(text)
+        case .oraclePeriod: scenario.switching.oraclePeriod = try duration(text)
+        case .oracleLoss: scenario.switching.oracleLoss = try percent(text)
+        case .oracleRetransmission: scenario.switching.oracleRetransmission = try percent(text)
+        case .oracleTimeout: scenario.switching.oracleTimeout = try duration(text)
+        case .idleSignal: scenario.switching.requestedIdleSignal = try word(text)
+        case .removalRepeat: scenario.switching.removalRepeat = try word(text)
         case .congestionControl: scenario.congestionControl = try word(text)
         case .breakAt: scenario.breakAt = try duration(text)
         case .makeAfter: scenario.makeAfter = try duration(text)
@@ -72,6 +86,12 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
         if let duration = OptionText.duration(text) { return duration }
         throw ComparisonProblem(
             "'\(text)' is no value of '\(rawValue)': a time has its unit, as in 200ms or 4s")
+    }
+
+    private func percent(_ text: String) throws(ComparisonProblem) -> Double {
+        if let percent = OptionText.percent(text) { return percent }
+        throw ComparisonProblem(
+            "'\(text)' is no value of '\(rawValue)': a share is written 25 or 25%")
     }
 
     private func octets(_ text: String) throws(ComparisonProblem) -> Int {
