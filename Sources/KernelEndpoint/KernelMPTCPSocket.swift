@@ -126,7 +126,7 @@ package final class KernelMPTCPSocket {
         let count = Glibc.send(
             rawValue, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
         if count >= 0 { return count }
-        // EINPROGRESS: the SYN of a Fast Open took nothing, or a part.
+        // EINPROGRESS: there was no cookie, so the SYN of a Fast Open took nothing.
         if errno == EAGAIN || errno == EINTR || errno == EINPROGRESS { return 0 }
         throw SystemError("write", code: errno)
     }

@@ -57,7 +57,7 @@ struct ConnectCommand: ParsableCommand {
             "How many connections to open, each with this workload.",
             discussion: """
                 Our own stack opens them from one block of ports, at most 511; subflows beyond the \
-                first take ports of it, too.
+                first take ports of it, too, and a port rests when its connection has ended.
                 """))
     var connections = 1
 
@@ -66,7 +66,7 @@ struct ConnectCommand: ParsableCommand {
 
     mutating func validate() throws {
         if connections < 1 { throw ValidationError("--connections is at least 1") }
-        if endpoint.stack == .swift, !inTurn, connections > StackDriver.mostConnections {
+        if endpoint.stack == .swift, connections > StackDriver.mostConnections {
             throw ValidationError(
                 "--connections is at most \(StackDriver.mostConnections) with --stack swift, which "
                     + "has one block of ports")
