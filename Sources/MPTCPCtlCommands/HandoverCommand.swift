@@ -121,7 +121,8 @@ struct HandoverOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "When which path is used; the default follows from --mode.", discussion: PathPolicy.help))
+            "When which path is used; the default follows from --mode.", discussion: PathPolicy.help
+        ))
     var policy: PathPolicy?
 
     @Option(
