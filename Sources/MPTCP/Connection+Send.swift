@@ -76,6 +76,8 @@ extension Connection {
                 !carried[$0].ranges.contains(range.lowerBound)
             }
             if others.isEmpty {
+                // Suspects have them, and a subflow that takes over answers its SYN right now.
+                if subflows.contains(where: \.isAboutToAnswer) { return }
                 // Everybody has the first bytes on the way.
                 let ends = carried.compactMap { $0.ranges.end(ofRangeContaining: range.lowerBound) }
                 let end = min(ends.min() ?? range.upperBound, range.upperBound)

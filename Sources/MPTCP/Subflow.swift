@@ -149,6 +149,12 @@ struct Subflow: Sendable {
     /// Whether the peer's SYN was believed, and its third packet has not come.
     var isProvisional: Bool { pendingSince != nil && fastJoin?.isAccepted == true }
 
+    /// Whether it may carry data as soon as its SYN/ACK has left.
+    var isAboutToAnswer: Bool {
+        isProvisional && fastJoin?.maySendEarly == true && tcp.state == .synReceived
+            && !tcp.canSend
+    }
+
     /// Whether the peer may send before our third packet has arrived, and none of what we sent has.
     var isAnsweredEarly: Bool {
         isOpener && fastJoin?.isAccepted == true && tcp.acknowledgedOffset == 0

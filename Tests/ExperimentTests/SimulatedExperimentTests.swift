@@ -7,14 +7,16 @@ import Topology
 
 /// Experiments in virtual time, in this process: what `mptcpctl handover --backend simulation` does.
 @Suite struct SimulatedExperimentTests {
+    /// - Parameter change: what the testbed's text is made into.
     private func run(
-        _ scenario: HandoverScenario, testbed: String = "wifi-lte"
+        _ scenario: HandoverScenario, testbed: String = "wifi-lte",
+        change: (String) -> String = { $0 }
     ) throws -> ExperimentResult {
         var scenario = scenario
         scenario.testbed = testbed
         scenario.backend = .simulation
         try scenario.validate()
-        let text = try #require(BuiltInTestbeds.text(named: testbed))
+        let text = change(try #require(BuiltInTestbeds.text(named: testbed)))
         let directory = "/tmp/mptcpctl-test-\(RandomBytes.suffix())"
         defer { try? Directory.remove(directory) }
         let runner = ExperimentRunner(
@@ -50,6 +52,27 @@ import Topology
         #expect(
             resume >= limit && resume < limit + 5,
             "\(testbed): resume \(resume) ms, limit \(limit) ms")
+    }
+
+    /// However long the new path's round trip is: by then the server's retransmission timer has run
+    /// out on the old path, and more has queued than it may send before the client is proven.
+    @Test(arguments: JoinVariant.allCases, Direction.allCases)
+    func streamsMeetTheirLimitOnSlowPaths(join: JoinVariant, direction: Direction) throws {
+        for roundTrip in [200, 300, 400] {
+            var scenario = HandoverScenario()
+            scenario.join = join
+            scenario.direction = direction
+            scenario.workloadKind = .stream
+            scenario.runs = 1
+            let result = try run(scenario) {
+                $0.replacing("rtt: 60 ms", with: "rtt: \(roundTrip) ms")
+            }
+            let resume = try #require(result.summary[.resume]?.median)
+            let limit = try #require(result.summary[.limit]?.median)
+            let factor = Double(roundTrip) / 2
+            #expect(limit >= factor)
+            #expect(resume >= limit && resume < limit + 5, "\(resume) ms, limit \(limit) ms")
+        }
     }
 
     /// Every break, workload, mode and direction: completed, every octet as it was sent, and the

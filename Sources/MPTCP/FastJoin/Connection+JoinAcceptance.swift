@@ -76,29 +76,26 @@ extension Connection {
         var join = SubflowFastJoin()
         join.isAccepted = true
         join.provisionalDeadline = now + configuration.fastJoin.provisionalTimeout
-        join.maySendEarly = configuration.fastJoin.provisional != .strict
         join.budget = 3 * packetLength
         subflows[index].fastJoin = join
-        allowEarlyAnswer(index)
         let isNews = offer.isResume ? resume(offer, syn, index, now: now) : take(offer, now: now)
-        if !isNews {
-            // Maybe somebody else's, who saw the SYN: nothing is sent there before its third packet.
-            counters.fastJoin.replayed += 1
-            subflows[index].fastJoin?.maySendEarly = false
-            subflows[index].tcp.allowEarlyAnswer(0)
-        }
+        // Maybe somebody else's, who saw the SYN: nothing is sent there before its third packet.
+        if !isNews { counters.fastJoin.replayed += 1 }
         log(
             "join_data_received", now: now,
             ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("length", .number(offer.payload.count)))
-        guard join.maySendEarly, isNews else { return }
-        // The peer opens a subflow in this way when it has no other left.
+        guard configuration.fastJoin.provisional != .strict, isNews else { return }
+        // The peer opens a subflow in this way when it has no other left. What it lacks goes first,
+        // before anything new: the subflow may send little until it is proven.
         for other in subflows.indices where other != index && subflows[other].isUsable {
             suspect(other, now: now)
         }
         for other in subflows.indices where other != index {
             reinjectEverything(of: other, now: now)
         }
+        subflows[index].fastJoin?.maySendEarly = true
+        allowEarlyAnswer(index)
     }
 
     /// The payload lies at its data sequence number: it may come twice, and only once counts.
