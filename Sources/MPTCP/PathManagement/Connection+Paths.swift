@@ -203,7 +203,12 @@ extension Connection {
     /// elsewhere at once; a probe decides whether the subflow is closed.
     mutating func removeRemoteAddress(_ id: AddressID, now: Instant) {
         mib.count(.removeAddressReceived)
+        let wasKnown = paths.remoteAddresses.contains { $0.id == id }
         paths.remoteAddresses.removeAll { $0.id == id }
+        // Its subflows may be closed already: FIN took a faster path.
+        if wasKnown, !subflows.contains(where: { $0.remoteAddressID == id && !$0.isRetired }) {
+            log("address_removed_by_peer", now: now, ("id", .number(Int(id.rawValue))))
+        }
         for index in subflows.indices
         where subflows[index].remoteAddressID == id && !subflows[index].isRetired {
             log(
