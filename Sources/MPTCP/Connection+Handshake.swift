@@ -335,6 +335,7 @@ extension Connection {
             mib.count(.joinACKHMACFailure)
             return refuseJoin(index, .mptcpSpecific, now: now)
         }
+        noteRoundTrip(index)
         if remoteKey == nil, !isFallback { fallBack(.noCapableConfirmation, now: now) }
         // RFC 7323, 2.2: the window of a SYN/ACK is not scaled, that of the third packet is.
         let shift = header.flags.contains(.syn) ? 0 : subflows[index].tcp.peerWindowShift

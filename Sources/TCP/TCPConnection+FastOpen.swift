@@ -18,6 +18,13 @@ extension TCPConnection {
         snd.earlyOffered = length
     }
 
+    /// Has the first SYN be repeated after this time. Later ones wait as if there had been none before
+    /// them (RFC 6298, 2.1). Only before the SYN was polled.
+    public mutating func setFirstSYNTimeout(_ timeout: Duration) {
+        guard state == .synSent, snd.synTransmissions == 0 else { return }
+        snd.firstSYNTimeout = timeout.wholeNanoseconds
+    }
+
     /// Octets of the SYN that the peer took; known once the handshake is complete.
     public var earlyAccepted: Int { snd.earlyAccepted }
 

@@ -30,7 +30,9 @@ extension TCPConnection {
 
     private mutating func retransmissionTimeout(now: Instant) {
         counters.timeouts += 1
-        rtt.backOff()
+        let isOwnersTimeout =
+            state == .synSent && snd.synTransmissions == 1 && snd.firstSYNTimeout != nil
+        if !isOwnersTimeout { rtt.backOff() }
         recovery.consecutiveTimeouts += 1
         if state == .synSent || state == .synReceived {
             guard recovery.consecutiveTimeouts <= configuration.maximumSYNRetransmissions else {

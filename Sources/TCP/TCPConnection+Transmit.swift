@@ -84,7 +84,8 @@ extension TCPConnection {
         // RFC 7413, 4.1.3: once; a path that eats such SYNs lets the next one through.
         let isFirst = snd.synTransmissions == 1
         if isFirst { header.options.fastOpenCookie = snd.fastOpenCookie }
-        timers.arm(.retransmission, at: now + .nanoseconds(rtt.timeout))
+        let timeout = isFirst ? snd.firstSYNTimeout ?? rtt.timeout : rtt.timeout
+        timers.arm(.retransmission, at: now + .nanoseconds(timeout))
         counters.segmentsSent += 1
         return OutgoingSegment(
             header: header, payload: 0..<(isFirst && !isAnswer ? snd.earlyOffered : 0),

@@ -22,6 +22,8 @@ struct SendVariables: Sendable {
     var isSYNPending = true
     var synTransmissions = 0
     var synSentAt: Int64 = 0
+    /// How long the first SYN waits for its answer, nanoseconds; `nil` for the timeout of RFC 6298.
+    var firstSYNTimeout: Int64?
     /// What the first SYN or SYN/ACK carries for TCP Fast Open.
     var fastOpenCookie: [UInt8]?
     var earlyOffered = 0

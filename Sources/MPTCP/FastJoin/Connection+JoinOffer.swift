@@ -28,6 +28,28 @@ extension Connection {
         }
     }
 
+    /// Tells the host what a path takes, for joins to come.
+    mutating func noteRoundTrip(_ index: Int) {
+        guard subflows[index].isOpener, let time = subflows[index].tcp.rtt.smoothedDuration
+        else { return }
+        events.append(.roundTripMeasured(subflows[index].tcp.tuple, time))
+    }
+
+    /// The host knows what the path of a subflow takes that was just opened.
+    public mutating func expectRoundTrip(_ time: Duration, on id: SubflowID) {
+        guard let index = index(of: id) else { return }
+        subflows[index].fastJoin?.expectedRoundTrip = time
+    }
+
+    /// Has the SYN go again without its offer soon, if it is known what soon is (fast-join, 5.4
+    /// rule 4); else TCP's own timeout decides.
+    private mutating func armOfferTimer(_ index: Int) {
+        guard let time = subflows[index].fastJoin?.expectedRoundTrip else { return }
+        subflows[index].tcp.setFirstSYNTimeout(max(Self.leastOfferTimeout, 3 * time))
+    }
+
+    private static var leastOfferTimeout: Duration { .milliseconds(250) }
+
     /// Chooses what the first SYN of a join carries, when it is polled.
     mutating func makeOffer(_ index: Int, now: Instant) {
         guard subflows[index].kind == .join, subflows[index].isOpener,
@@ -46,6 +68,7 @@ extension Connection {
             return
         }
         counters.fastJoin.sent += 1
+        armOfferTimer(index)
     }
 
     /// From the first octet that is not DATA_ACKed on, as much as SYN and window have room for.

@@ -36,6 +36,8 @@ struct SubflowFastJoin: Sendable {
         var ecn: ECNCodepoint
     }
 
+    /// What the path took when the host last used it.
+    var expectedRoundTrip: Duration?
     /// What the first SYN of ours carries.
     var offer: Offer?
     /// Whether the acceptor of the join took what came in the SYN.
