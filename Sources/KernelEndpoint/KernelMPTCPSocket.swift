@@ -15,6 +15,8 @@ package struct KernelSocketOptions: Hashable, Sendable {
     /// `SO_SNDBUF` and `SO_RCVBUF`; `nil` leaves the kernel to tune them.
     package var sendBuffer: Int?
     package var receiveBuffer: Int?
+    /// `TCP_FASTOPEN` of a listener, `TCP_FASTOPEN_CONNECT` of a client: the first SYN may carry data.
+    package var fastOpen = false
 
     package init() {}
 }
@@ -45,6 +47,10 @@ package final class KernelMPTCPSocket {
             try socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0, "IPV6_V6ONLY")
         }
         try socket.bind(to: local)
+        if options.fastOpen {
+            try socket.set(
+                Int32(IPPROTO_TCP), Int32(CLINUX_TCP_FASTOPEN), Int(backlog), "TCP_FASTOPEN")
+        }
         try checkedErrno(Glibc.listen(socket.rawValue, backlog), "listen \(local)")
         return socket
     }
@@ -55,6 +61,10 @@ package final class KernelMPTCPSocket {
     ) throws(SystemError) -> KernelMPTCPSocket {
         let socket = try open(isV6: remote.address.isV6, options: options)
         if let local { try socket.bind(to: Endpoint(local, 0)) }
+        if options.fastOpen {
+            try socket.set(
+                Int32(IPPROTO_TCP), Int32(CLINUX_TCP_FASTOPEN_CONNECT), 1, "TCP_FASTOPEN_CONNECT")
+        }
         let result = SocketAddress(remote).withPointer {
             Glibc.connect(socket.rawValue, $0, $1)
         }
@@ -116,7 +126,8 @@ package final class KernelMPTCPSocket {
         let count = Glibc.send(
             rawValue, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
         if count >= 0 { return count }
-        if errno == EAGAIN || errno == EINTR { return 0 }
+        // EINPROGRESS: there was no cookie, so the SYN of a Fast Open took nothing.
+        if errno == EAGAIN || errno == EINTR || errno == EINPROGRESS { return 0 }
         throw SystemError("write", code: errno)
     }
 

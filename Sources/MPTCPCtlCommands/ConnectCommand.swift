@@ -57,9 +57,12 @@ struct ConnectCommand: ParsableCommand {
             "How many connections to open, each with this workload.",
             discussion: """
                 Our own stack opens them from one block of ports, at most 511; subflows beyond the \
-                first take ports of it, too.
+                first take ports of it, too, and a port rests when its connection has ended.
                 """))
     var connections = 1
+
+    @Flag(help: "Open them one after the other, each when the last one has ended.")
+    var inTurn = false
 
     mutating func validate() throws {
         if connections < 1 { throw ValidationError("--connections is at least 1") }
@@ -88,7 +91,10 @@ struct ConnectCommand: ParsableCommand {
         let session = try EndpointSession(endpoint)
         let remote = Endpoint(server, endpoint.port)
         let seed = endpoint.seed ?? RandomBytes.next()
-        let works = (0..<UInt64(connections)).map { work(seed: seed &+ $0) }
+        let works = inTurn ? [] : (0..<UInt64(connections)).map { work(seed: seed &+ $0) }
+        let series = ConnectionSeries(
+            inTurn ? connections : 0, from: from, to: [remote], workload: work(seed: seed),
+            limit: .open(1))
         switch endpoint.stack {
         case .swift:
             var configuration = endpoint.driver
@@ -96,12 +102,14 @@ struct ConnectCommand: ParsableCommand {
             if let policy { configuration.stack.connection.policy = policy }
             try session.run(configuration) { runner throws(StackDriverError) in
                 for work in works { try runner.connect(from: from, to: remote, workload: work) }
+                try runner.connectInSeries(series)
             }
         case .kernel:
-            try session.runKernel { runner, options throws(SystemError) in
+            try session.runKernel(as: .client) { runner, options throws(SystemError) in
                 for work in works {
                     try runner.connect(from: from, to: remote, workload: work, options: options)
                 }
+                try runner.connectInSeries(series, options: options)
             }
         }
     }

@@ -62,6 +62,16 @@ struct EndpointOptions: ParsableArguments {
     @Flag(help: "Spread data over the round trip. Swift stack only.")
     var pacing = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Let the first SYN carry data (TCP Fast Open).",
+            discussion: """
+                The first connection to a server brings a cookie for the later ones of the same \
+                process: see --in-turn of connect. Not with MPTCP version 0. --stack kernel needs \
+                net.ipv4.tcp_fastopen.
+                """))
+    var fastOpen = false
+
     @Flag(help: "Ask for DSS checksums. Swift stack only.")
     var checksum = false
 
@@ -117,6 +127,9 @@ struct EndpointOptions: ParsableArguments {
         case .swift:
             if congestionControl == .bbr {
                 throw ValidationError("bbr is the kernel's")
+            }
+            if fastOpen, mptcpVersion == .v0, !plainTCP {
+                throw ValidationError("--fast-open needs version 1, or --plain-tcp")
             }
         case .kernel:
             if congestionControl?.isCoupled == true {
@@ -174,6 +187,7 @@ struct EndpointOptions: ParsableArguments {
         }
         if let ecn { configuration.stack.connection.tcp.ecn = ecn }
         configuration.stack.connection.tcp.isPaced = pacing
+        configuration.stack.fastOpen = fastOpen
         configuration.stack.connection.usesChecksum = checksum
         configuration.stack.connection.versions = mptcpVersion
         configuration.stack.connection.isMultipath = !plainTCP

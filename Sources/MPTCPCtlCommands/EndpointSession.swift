@@ -67,14 +67,20 @@ struct EndpointSession {
 
     /// Runs workloads on kernel sockets to their end.
     func runKernel(
-        connections limit: Int? = nil,
+        as role: WorkloadEndpoint.Role, connections limit: Int? = nil,
         _ start: (KernelWorkloadRunner, KernelSocketOptions) throws(SystemError) -> Void
     ) throws(CommandFailure) {
         guard KernelSetting.isMPTCPAvailable else {
             throw .environment(
                 "the kernel has no MPTCP, or net.mptcp.enabled is 0 in this namespace")
         }
+        if options.fastOpen, !KernelFastOpen.isAllowed(role) {
+            throw .environment(
+                "\(KernelFastOpen.settingName) does not allow Fast Open to a \(role.rawValue) here; "
+                    + "set it with `sysctl -w \(KernelFastOpen.settingName)=3`")
+        }
         var socketOptions = KernelSocketOptions()
+        socketOptions.fastOpen = options.fastOpen
         socketOptions.congestionControl = options.congestionControl?.rawValue
         socketOptions.usesMPTCP = !options.plainTCP
         let outcomes: [KernelWorkloadOutcome]

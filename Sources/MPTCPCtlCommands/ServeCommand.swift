@@ -64,7 +64,8 @@ struct ServeCommand: ParsableCommand {
             }
         case .kernel:
             let local = Endpoint(address ?? KernelSetting.anyAddress, endpoint.port)
-            try session.runKernel(connections: connections) { runner, options throws(SystemError) in
+            try session.runKernel(as: .server, connections: connections) {
+                runner, options throws(SystemError) in
                 try runner.listen(on: local, options: options)
             }
         }

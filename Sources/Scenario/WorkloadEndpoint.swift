@@ -19,7 +19,7 @@ package import NetworkPrimitives
 /// ```
 package struct WorkloadEndpoint: Sendable {
     /// Which end of the connection this is.
-    package enum Role: Hashable, Sendable {
+    package enum Role: String, Hashable, Sendable {
         case client
         case server
     }

@@ -25,6 +25,7 @@ final class StackConnection {
     private(set) var information: ConnectionInformation?
     private var isReadFinished = false
     private var announcedWorkload = false
+    private var hasStarted = false
 
     private static let quantum = 1 << 20
     private static let writeSize = 65_536
@@ -57,7 +58,15 @@ final class StackConnection {
         guard state == .connecting else { return }
         state = .established
         learn(stack)
+        if !hasStarted { endpoint.started(now: now) }
+    }
+
+    /// Gives the stack what there is to send before the connection is established: the SYN may take
+    /// it (TCP Fast Open).
+    func writeEarly(_ stack: HostStack, now: Instant) {
+        hasStarted = true
         endpoint.started(now: now)
+        _ = write(stack, now: now)
     }
 
     /// Notes what the stack knows.

@@ -149,6 +149,9 @@ package final class StackDriver {
     /// Ports on which the stack accepts connections.
     package var listeningPorts: [UInt16] { configuration.listeningPorts }
 
+    /// Whether the first SYN may carry data.
+    var usesFastOpen: Bool { configuration.stack.fastOpen }
+
     /// Whether an interface that is up has the address.
     package func hasAddress(_ address: IPAddress) -> Bool {
         interfaces.all.contains { $0.link.isUp && $0.has(address) }

@@ -81,15 +81,16 @@ extension StackWorkloadRunner {
         let handle = try driver.connect(to: remote, from: local, now: now)
         connectionCount += 1
         connectingCount += 1
-        connections.insert(
-            StackConnection(
-                connecting: handle, to: remote, number: connectionCount, workload: workload))
+        let connection = StackConnection(
+            connecting: handle, to: remote, number: connectionCount, workload: workload)
+        connections.insert(connection)
         report(
             "client", "connecting", now,
             [
                 .init("connection", .integer(Int64(connectionCount))),
                 .init("remote", .string(remote.description)),
             ])
+        if driver.usesFastOpen { connection.writeEarly(stack, now: now) }
     }
 
     /// Opens connections one after the other, each as soon as the series' limit permits.

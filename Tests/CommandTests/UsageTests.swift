@@ -10,6 +10,8 @@ import Testing
         ("handover --duration 2000h", "--duration"),
         ("connect 10.0.0.1 --stack kernel --policy full", "--policy is for --stack swift"),
         ("connect 10.0.0.1 --stack kernel --scheduler blest", "--scheduler is for --stack swift"),
+        ("connect 10.0.0.1 --in-turn --connections 600", "--connections is at most 511"),
+        ("connect 10.0.0.1 --fast-open --mptcp-version 0", "--fast-open needs version 1"),
         ("serve --stack kernel --scheduler blest", "--scheduler is for --stack swift"),
         ("connect 10.0.0.1 --connections 512", "--connections is at most 511"),
     ])

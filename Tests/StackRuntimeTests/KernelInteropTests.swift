@@ -48,19 +48,22 @@ extension RealNetworkTests {
                 }
             }
 
-            func server(_ change: @escaping TestEndpoint.Change = { _ in }) throws -> TestEndpoint {
+            func server(
+                connections: Int = 1, _ change: @escaping TestEndpoint.Change = { _ in }
+            ) throws -> TestEndpoint {
                 try .server(
-                    kernelClient ? .swift : .kernel, in: network.host,
+                    kernelClient ? .swift : .kernel, in: network.host, connections: connections,
                     options: kernelOptions.withLock { $0 }, change)
             }
 
             func client(
-                _ workload: Workload, timeout: Duration = .seconds(60),
+                _ workload: Workload, connections: Int = 1, timeout: Duration = .seconds(60),
                 _ change: @escaping TestEndpoint.Change = { _ in }
             ) throws -> TestEndpoint {
                 try .client(
                     kernelClient ? .kernel : .swift, in: network.client, workload,
-                    timeout: timeout, options: kernelOptions.withLock { $0 }, change)
+                    connections: connections, timeout: timeout,
+                    options: kernelOptions.withLock { $0 }, change)
             }
 
             /// The kernel goes on closing, and counting, when its application has ended.

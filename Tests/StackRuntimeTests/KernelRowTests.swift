@@ -360,4 +360,47 @@ extension RealNetworkTests.KernelInterop {
             return UInt32.max - low < UInt32(distance)
         }
     }
+
+    // MARK: Row 19: Fast Open
+
+    /// The first connection brings the cookie; the SYN of the second carries data, which arrive once
+    /// and lie outside of the data sequence space (RFC 8684, B).
+    @Test(arguments: [false, true])
+    func dataInTheFirstSYN(_ kernelIsClient: Bool) throws {
+        let bench = try Bench(kernelIsClient: kernelIsClient, up: [.wifi])
+        try NamespaceThread.run(in: bench.kernel) {
+            try SysctlFile(KernelFastOpen.settingName).write("3")
+        }
+        bench.kernelOptions.withLock { $0.fastOpen = true }
+        let sawEarlyData = ScriptedDevice.Flag()
+        let script = Script { segment in
+            if segment.header.flags.contains(.syn), !segment.payload.isEmpty {
+                _ = sawEarlyData.raise()
+            }
+            return nil
+        }
+        let change: TestEndpoint.Change = {
+            $0.stack.fastOpen = true
+            $0.middleware = { device, _ in
+                ScriptedDevice(
+                    device, outgoing: kernelIsClient ? nil : script,
+                    incoming: kernelIsClient ? script : nil)
+            }
+        }
+        let before = try bench.network.counters(bench.kernel)
+        let server = try bench.server(connections: 2, change)
+        let workload = Workload(.bulk, .upload, size: 30_000)
+        let client = try bench.client(workload, connections: 2, change)
+        let near = try client.outcomes()
+        let far = try server.outcomes()
+        #expect(near.count == 2 && far.count == 2)
+        for (near, far) in zip(near, far) {
+            #expect(near.summary.failure == nil && far.summary.failure == nil)
+            #expect(far.summary.isIntact && far.summary.bytesReceived == 30_000)
+            #expect(near.isMPTCP && far.isMPTCP)
+        }
+        #expect(sawEarlyData.isRaised)
+        try bench.awaitKernelSockets()
+        bench.expectHealth(try bench.network.counters(bench.kernel).since(before))
+    }
 }

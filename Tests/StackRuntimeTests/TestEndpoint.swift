@@ -107,14 +107,17 @@ final class TestEndpoint: @unchecked Sendable {
         return endpoint
     }
 
-    /// Opens one connection.
+    /// Opens connections one after the other.
     static func client(
         _ stack: TestStack, in namespace: NetworkNamespace, _ workload: Workload,
         from local: IPAddress? = TestNetwork.wifi, to remote: Endpoint = TestNetwork.server,
+        connections: Int = 1,
         timeout: Duration = .seconds(60), options: KernelSocketOptions = KernelSocketOptions(),
         _ change: @escaping Change = { _ in }
     ) throws -> TestEndpoint {
-        try TestEndpoint(in: namespace) { endpoint in
+        let series = ConnectionSeries(
+            connections, from: local, to: [remote], workload: workload, limit: .open(1))
+        return try TestEndpoint(in: namespace) { endpoint in
             switch stack {
             case .swift:
                 try endpoint.runStack(timeout: timeout) {
@@ -122,12 +125,11 @@ final class TestEndpoint: @unchecked Sendable {
                     $0.stack.connection.policy = .full
                     change(&$0)
                 } start: {
-                    try $0.connect(from: local, to: remote, workload: workload)
+                    try $0.connectInSeries(series)
                 }
             case .kernel:
                 try endpoint.runKernel(timeout: timeout) {
-                    try $0.connect(
-                        from: local, to: remote, workload: workload, options: options)
+                    try $0.connectInSeries(series, options: options)
                 }
             }
         }

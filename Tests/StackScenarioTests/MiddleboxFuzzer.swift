@@ -112,7 +112,13 @@ import Testing
         if Int.random(in: 0..<10, using: &generator) == 0 {
             shape.server.connection.isMultipath = false
         }
+        // A generator of its own: the sequences of a number stay what they were.
+        var joins = SeededGenerator(seed: UInt64(number) &* 32_452_843 &+ 5)
         for path in [\TwoPathNetwork.Shape.client, \.server] {
+            shape[keyPath: path].connection.fastJoin.variant =
+                JoinVariant.allCases.randomElement(using: &joins) ?? .standard
+            shape[keyPath: path].connection.fastJoin.provisional =
+                ProvisionalPolicy.allCases.randomElement(using: &joins) ?? .limited
             shape[keyPath: path].connection.graceTime = .seconds(10)
             shape[keyPath: path].connection.tcp.keepAliveIdle = .seconds(20)
             shape[keyPath: path].connection.tcp.keepAliveInterval = .seconds(2)
