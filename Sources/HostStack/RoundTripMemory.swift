@@ -7,6 +7,10 @@ struct RoundTripMemory {
         var local: IPAddress
         var remote: IPAddress
         var time: Duration
+
+        func isPath(of tuple: FourTuple) -> Bool {
+            local == tuple.local.address && remote == tuple.remote.address
+        }
     }
 
     /// The path that was heard of last stands last; the first one is forgotten.
@@ -14,21 +18,14 @@ struct RoundTripMemory {
 
     /// What the path of this subflow took when it was last used.
     func time(of tuple: FourTuple) -> Duration? {
-        entries.first { Self.isPath($0, of: tuple) }?.time
+        entries.first { $0.isPath(of: tuple) }?.time
     }
 
     mutating func note(_ time: Duration, of tuple: FourTuple) {
-        if let known = entries.firstIndex(where: { Self.isPath($0, of: tuple) }) {
-            entries.remove(at: known)
-        } else if entries.count == Self.capacity {
-            entries.removeFirst()
-        }
+        entries.removeAll { $0.isPath(of: tuple) }
+        if entries.count == Self.capacity { entries.removeFirst() }
         entries.append(
             Entry(local: tuple.local.address, remote: tuple.remote.address, time: time))
-    }
-
-    private static func isPath(_ entry: Entry, of tuple: FourTuple) -> Bool {
-        entry.local == tuple.local.address && entry.remote == tuple.remote.address
     }
 
     private static let capacity = 64

@@ -143,10 +143,8 @@ extension Connection {
             initialSequence: SequenceNumber(UInt32(truncatingIfNeeded: generator.next())),
             timestampOffset: UInt32(truncatingIfNeeded: generator.next()))
         let tuple = FourTuple(local: local, remote: remote)
-        var settings = tcpConfiguration(for: local.address)
-        if !isPlain, mayOffer(on: interface, now: now) { settings.offersTimestamps = false }
         let tcp = TCPConnection.connect(
-            tuple, configuration: settings,
+            tuple, configuration: tcpConfiguration(for: local.address),
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
             now: now)
         let index = addSubflow(.join, isOpener: true, interface: interface, tcp: tcp)
@@ -384,7 +382,8 @@ extension Connection {
     }
 
     mutating func armJoinTimer(_ index: Int, now: Instant) {
-        let timeout = subflows[index].tcp.rtt.timeout
+        // Data behind the third packet has TCP back off for the same loss.
+        let timeout = subflows[index].tcp.rtt.timeoutWithoutBackoff
         subflows[index].joinDeadline =
             now + .nanoseconds(timeout << min(subflows[index].joinAttempts, 6))
     }

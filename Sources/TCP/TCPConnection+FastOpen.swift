@@ -11,18 +11,14 @@ extension TCPConnection {
         snd.earlyOffered = cookie.isEmpty ? 0 : earlyLength
     }
 
-    /// Has the first SYN carry the owner's octets, for a reason of the owner's. Only before the SYN was
-    /// polled.
-    public mutating func offerEarlyData(length: Int) {
+    /// Has the first SYN carry the owner's octets and options, for which timestamps leave room, and be
+    /// repeated as any other SYN after `timeout`: that one is timed as if it were the first (RFC 6298,
+    /// 2.1). Only before the SYN was polled.
+    public mutating func offerEarlyData(length: Int, timeout: Duration?) {
         guard state == .synSent, snd.synTransmissions == 0 else { return }
         snd.earlyOffered = length
-    }
-
-    /// Has the first SYN be repeated after this time. Later ones wait as if there had been none before
-    /// them (RFC 6298, 2.1). Only before the SYN was polled.
-    public mutating func setFirstSYNTimeout(_ timeout: Duration) {
-        guard state == .synSent, snd.synTransmissions == 0 else { return }
-        snd.firstSYNTimeout = timeout.wholeNanoseconds
+        snd.isFirstSYNFull = true
+        snd.earlyTimeout = timeout?.wholeNanoseconds
     }
 
     /// Octets of the SYN that the peer took; known once the handshake is complete.

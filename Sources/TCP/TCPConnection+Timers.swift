@@ -30,9 +30,12 @@ extension TCPConnection {
 
     private mutating func retransmissionTimeout(now: Instant) {
         counters.timeouts += 1
-        let isOwnersTimeout =
-            state == .synSent && snd.synTransmissions == 1 && snd.firstSYNTimeout != nil
-        if !isOwnersTimeout { rtt.backOff() }
+        if state == .synSent, snd.earlyTimeout != nil {
+            snd.earlyTimeout = nil
+            snd.isSYNPending = true
+            return
+        }
+        rtt.backOff()
         recovery.consecutiveTimeouts += 1
         if state == .synSent || state == .synReceived {
             guard recovery.consecutiveTimeouts <= configuration.maximumSYNRetransmissions else {

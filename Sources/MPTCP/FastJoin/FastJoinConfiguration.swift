@@ -34,6 +34,12 @@ public struct FastJoinConfiguration: Sendable {
     /// Octets of the largest payload of a SYN that this side takes; CAPS says it in units of 64.
     public var maximumPayload = 1_408
 
+    /// MACs that a host verifies in a second, so that a flood of bad ones costs it little. A SYN
+    /// beyond that is the join of RFC 8684.
+    public var verificationsPerSecond = 1_000
+    /// MACs of one source that it verifies in a second.
+    public var verificationsPerSource = 20
+
     /// The defaults: RFC 8684.
     public init() {}
 
