@@ -382,10 +382,14 @@ extension Connection {
     }
 
     mutating func armJoinTimer(_ index: Int, now: Instant) {
-        // Data behind the third packet has TCP back off for the same loss.
-        let timeout = subflows[index].tcp.rtt.timeoutWithoutBackoff
-        subflows[index].joinDeadline =
-            now + .nanoseconds(timeout << min(subflows[index].joinAttempts, 6))
+        // TCP's timeout is for data: it backs off for the same loss, and is long behind a repeated SYN
+        // (RFC 6298, 5.7).
+        let rtt = subflows[index].tcp.rtt
+        let timeout =
+            rtt.smoothed == nil
+            ? offerTimeout(index) ?? configuration.tcp.initialRTO
+            : .nanoseconds(rtt.timeoutWithoutBackoff)
+        subflows[index].joinDeadline = now + timeout * (1 << min(subflows[index].joinAttempts, 6))
     }
 
     /// Both sides have proved themselves: data may flow on the subflow.

@@ -139,8 +139,8 @@ struct Subflow: Sendable {
             || fastJoin?.maySendEarly == true && (isProvisional || tcp.state.isSynchronized)
     }
 
-    /// Whether the peer's SYN was believed, and its third packet has not come.
-    var isProvisional: Bool { pendingSince != nil && fastJoin?.isAccepted == true }
+    /// Whether the peer's SYN was believed a short while ago, and its third packet has not come.
+    var isProvisional: Bool { pendingSince != nil && fastJoin?.provisionalDeadline != nil }
 
     /// Whether the peer may send before our third packet has arrived, and none of what we sent has.
     var isAnsweredEarly: Bool {

@@ -43,7 +43,7 @@ extension Connection {
 
     /// When the SYN goes again without its offer, if it is known what the path takes (fast-join, 5.4
     /// rule 4); else TCP's own timeout decides.
-    private func offerTimeout(_ index: Int) -> Duration? {
+    func offerTimeout(_ index: Int) -> Duration? {
         subflows[index].fastJoin?.expectedRoundTrip.map { max(.milliseconds(250), $0 * 3) }
     }
 

@@ -44,7 +44,7 @@ struct SubflowFastJoin: Sendable {
     var isAccepted = false
     /// Whether this side may send data before both ends are proved.
     var maySendEarly = false
-    /// When a subflow that was believed is dropped because its third packet has not come.
+    /// Until when a subflow that was believed may have what the provisional policy allows.
     var provisionalDeadline: Instant?
     /// Octets of IP packets that may yet leave before the third packet.
     var budget = 0
