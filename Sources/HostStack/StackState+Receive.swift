@@ -108,7 +108,9 @@ extension StackState {
         }
         let secrets = secrets.subflow(tuple, now: now)
         let mayVerify =
-            view.header.isFastJoin && verifications.admits(tuple.remote.address, now: now)
+            view.header.isFastJoin
+            && verifications.admits(
+                tuple.remote.address, configuration.connection.fastJoin, now: now)
         let refusal =
             update(slot: slot, now: now) {
                 $0.acceptJoin(

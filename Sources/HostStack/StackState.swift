@@ -54,6 +54,8 @@ struct StackState {
     var peers: PeerMemory
     /// How many MACs of fast joins may be verified.
     var verifications = VerificationBudget()
+    /// What paths take.
+    var roundTrips = RoundTripMemory()
     /// Where SYNs with data were lost.
     var networks = NetworkMemory()
     /// What the kernel's MIB would count that belongs to no living connection.
@@ -232,6 +234,7 @@ struct StackState {
                 peers.note(outcome, of: address, now: now)
             case .fastOpenAnswered(let address, let offer, let now):
                 peers.note(offer, of: address, now: now)
+            case .roundTripMeasured(let tuple, let time): roundTrips.note(time, of: tuple)
             case .synDataLost(let id, let now): noteLostSYNData(id, now: now)
             case .log(let event): events.append(.log(handle, event))
             }
@@ -260,6 +263,9 @@ struct StackState {
             slots[slot].connection?.changePort(of: id)
         } else {
             subflows[tuple] = (slot, id)
+            if let time = roundTrips.time(of: tuple) {
+                slots[slot].connection?.expectRoundTrip(time, on: id)
+            }
         }
     }
 

@@ -249,6 +249,7 @@ extension Connection {
         var index = 0
         while index < subflows.count {
             if subflows[index].tcp.state == .closed, !subflows[index].tcp.hasResetToSend {
+                noteRoundTrip(index)
                 let subflow = subflows.remove(at: index)
                 events.append(.subflowClosed(subflow.id, subflow.tcp.tuple))
             } else {

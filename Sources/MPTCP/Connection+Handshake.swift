@@ -146,10 +146,8 @@ extension Connection {
             initialSequence: SequenceNumber(UInt32(truncatingIfNeeded: generator.next())),
             timestampOffset: UInt32(truncatingIfNeeded: generator.next()))
         let tuple = FourTuple(local: local, remote: remote)
-        var settings = tcpConfiguration(for: local.address)
-        if !isPlain, mayOffer(on: interface, now: now) { settings.offersTimestamps = false }
         let tcp = TCPConnection.connect(
-            tuple, configuration: settings,
+            tuple, configuration: tcpConfiguration(for: local.address),
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
             now: now)
         let index = addSubflow(.join, isOpener: true, interface: interface, tcp: tcp)
@@ -338,6 +336,7 @@ extension Connection {
             mib.count(.joinACKHMACFailure)
             return refuseJoin(index, .mptcpSpecific, now: now)
         }
+        noteRoundTrip(index)
         if remoteKey == nil, !isFallback { fallBack(.noCapableConfirmation, now: now) }
         // RFC 7323, 2.2: the window of a SYN/ACK is not scaled, that of the third packet is.
         let shift = header.flags.contains(.syn) ? 0 : subflows[index].tcp.peerWindowShift
@@ -386,9 +385,14 @@ extension Connection {
     }
 
     mutating func armJoinTimer(_ index: Int, now: Instant) {
-        let timeout = subflows[index].tcp.rtt.timeout
-        subflows[index].joinDeadline =
-            now + .nanoseconds(timeout << min(subflows[index].joinAttempts, 6))
+        // TCP's timeout is for data: it backs off for the same loss, and is long behind a repeated SYN
+        // (RFC 6298, 5.7).
+        let rtt = subflows[index].tcp.rtt
+        let timeout =
+            rtt.smoothed == nil
+            ? offerTimeout(index) ?? configuration.tcp.initialRTO
+            : .nanoseconds(rtt.timeoutWithoutBackoff)
+        subflows[index].joinDeadline = now + timeout * (1 << min(subflows[index].joinAttempts, 6))
     }
 
     /// Both sides have proved themselves: data may flow on the subflow.

@@ -56,7 +56,8 @@ extension Connection {
         for subflow in subflows {
             require(
                 subflow.kind == .capable || subflow.isFullyEstablished || subflow.isRetired
-                    || subflow.fastJoin?.maySendEarly == true || subflow.tcp.sendBuffer.end == 0,
+                    || subflow.fastJoin.map { $0.maySendEarly || $0.isAccepted } == true
+                    || subflow.tcp.sendBuffer.end == 0,
                 "data on a join before its fourth packet")
             // The octets of a SYN lie before the stream.
             var end = -subflow.sentShift

@@ -166,7 +166,8 @@ extension Connection {
             resetSubflow(index, MPTCPReset(.unspecified), now: now)
             return
         }
-        subflows[index].tcp.requestACK()
+        // Of its own: data has no room for what it carries, and may be due again at the same time.
+        subflows[index].isFourthPacketPending = true
         armJoinTimer(index, now: now)
     }
 }

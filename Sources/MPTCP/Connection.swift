@@ -35,6 +35,8 @@ public struct Connection: Sendable {
         case peerAnswered(IPAddress, HandshakeOutcome, at: Instant)
         /// A peer gave us a cookie for our next SYN, or (`nil`) a SYN with one went unanswered.
         case fastOpenAnswered(IPAddress, FastOpenOffer?, at: Instant)
+        /// A subflow that this side opened knows the round-trip time of its path.
+        case roundTripMeasured(FourTuple, Duration)
         /// A SYN with data went unanswered on an interface where one without was answered.
         case synDataLost(InterfaceID, at: Instant)
         /// The first SYN held octets that can be read; the handshake goes on.

@@ -146,8 +146,8 @@ struct Subflow: Sendable {
             || fastJoin?.maySendEarly == true && (isProvisional || tcp.state.isSynchronized)
     }
 
-    /// Whether the peer's SYN was believed, and its third packet has not come.
-    var isProvisional: Bool { pendingSince != nil && fastJoin?.isAccepted == true }
+    /// Whether the peer's SYN was believed a short while ago, and its third packet has not come.
+    var isProvisional: Bool { pendingSince != nil && fastJoin?.provisionalDeadline != nil }
 
     /// Whether it may carry data as soon as its SYN/ACK has left.
     var isAboutToAnswer: Bool {

@@ -30,6 +30,9 @@ public struct RTTEstimator: Sendable {
         return min(max(shifted, 0), upperBound)
     }
 
+    /// The retransmission timeout that follows from the samples alone.
+    public var timeoutWithoutBackoff: Int64 { base }
+
     /// The smoothed round-trip time as a duration.
     public var smoothedDuration: Duration? { smoothed.map { .nanoseconds($0) } }
 

@@ -11,11 +11,14 @@ extension TCPConnection {
         snd.earlyOffered = cookie.isEmpty ? 0 : earlyLength
     }
 
-    /// Has the first SYN carry the owner's octets, for a reason of the owner's. Only before the SYN was
-    /// polled.
-    public mutating func offerEarlyData(length: Int) {
+    /// Has the first SYN carry the owner's octets and options, for which timestamps leave room, and be
+    /// repeated as any other SYN after `timeout`: that one is timed as if it were the first (RFC 6298,
+    /// 2.1). Only before the SYN was polled.
+    public mutating func offerEarlyData(length: Int, timeout: Duration?) {
         guard state == .synSent, snd.synTransmissions == 0 else { return }
         snd.earlyOffered = length
+        snd.isFirstSYNFull = true
+        snd.earlyTimeout = timeout?.wholeNanoseconds
     }
 
     /// Octets of the SYN that the peer took; known once the handshake is complete.

@@ -30,6 +30,11 @@ extension TCPConnection {
 
     private mutating func retransmissionTimeout(now: Instant) {
         counters.timeouts += 1
+        if state == .synSent, snd.earlyTimeout != nil {
+            snd.earlyTimeout = nil
+            snd.isSYNPending = true
+            return
+        }
         rtt.backOff()
         recovery.consecutiveTimeouts += 1
         if state == .synSent || state == .synReceived {

@@ -62,6 +62,7 @@ extension TCPConnection {
         snd.synSentAt = now.nanoseconds
         if queue.isEmpty { snd.nxt = snd.initialSequence + 1 }
         let isAnswer = state == .synReceived
+        let isFirst = snd.synTransmissions == 1
         var header = header(flags: synFlags(isAnswer: isAnswer), now: now)
         header.sequence = snd.initialSequence
         header.window = UInt16(clamping: receiveWindow)
@@ -76,15 +77,14 @@ extension TCPConnection {
             rcv.rightEdge = rcv.rightEdge.later(rcv.nxt + Int(header.window))
         } else {
             header.options.windowScale = configuration.windowShift
-            if configuration.offersTimestamps {
+            if configuration.offersTimestamps, !(isFirst && snd.isFirstSYNFull) {
                 header.options.timestamps = Timestamps(
                     value: timestamps.value(now: now), echo: 0)
             }
         }
         // RFC 7413, 4.1.3: once; a path that eats such SYNs lets the next one through.
-        let isFirst = snd.synTransmissions == 1
         if isFirst { header.options.fastOpenCookie = snd.fastOpenCookie }
-        timers.arm(.retransmission, at: now + .nanoseconds(rtt.timeout))
+        timers.arm(.retransmission, at: now + .nanoseconds(snd.earlyTimeout ?? rtt.timeout))
         counters.segmentsSent += 1
         return OutgoingSegment(
             header: header, payload: 0..<(isFirst && !isAnswer ? snd.earlyOffered : 0),

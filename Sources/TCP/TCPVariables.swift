@@ -25,6 +25,10 @@ struct SendVariables: Sendable {
     /// What the first SYN or SYN/ACK carries for TCP Fast Open.
     var fastOpenCookie: [UInt8]?
     var earlyOffered = 0
+    /// Whether the first SYN has no room for timestamps.
+    var isFirstSYNFull = false
+    /// How long the first SYN waits for its answer, nanoseconds, if not for the timeout of RFC 6298.
+    var earlyTimeout: Int64?
     /// Octets of the SYN that the peer took.
     var earlyAccepted = 0
     /// Octets of payload that may leave in SYN-RECEIVED.

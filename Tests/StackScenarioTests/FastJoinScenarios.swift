@@ -102,20 +102,6 @@ import WireFormat
         #expect(result.network.fastJoinCounters(result.network.server).accepted == 0)
     }
 
-    /// SYNs with data are dropped: the second one has none, and the network is remembered.
-    @Test func filteredPayload() {
-        let result = handover {
-            $0.filter { segment, link, _ in
-                !(link == 1 && segment.isSYN && !segment.payload.isEmpty)
-            }
-        }
-        result.network.expectIntact()
-        #expect(result.resume <= .milliseconds(1_152))
-        let counters = result.network.fastJoinCounters(result.network.client)
-        #expect(counters.sent == 1)
-        #expect(counters.synTimeouts == 1)
-    }
-
     /// A proxy acknowledges what the SYN carried, and nobody DATA_ACKs it: the mapping follows, and
     /// without DATA_ACK the data goes another way.
     @Test func acknowledgedByStranger() {
@@ -198,94 +184,6 @@ import WireFormat
         result.network.expectIntact()
         #expect(result.resume <= .milliseconds(60 + 152))
         #expect(result.network.count("join_sent", result.network.client) == 2)
-    }
-
-    // MARK: Threats (fast-join, 4)
-
-    /// A bit of payload, data sequence number or MAC is changed on the way: the join is the standard
-    /// one, and nothing of the SYN is believed.
-    @Test(arguments: ["payload", "number", "mac", "address ID", "FIN"])
-    func changedSYN(what: String) {
-        let result = handover {
-            $0.filter { segment, link, _ in
-                guard link == 1, segment.isSYN,
-                    case .data(let isFollowedByFIN, let number, let mac)? = segment.fastJoin
-                else { return true }
-                switch what {
-                case "payload": segment.payload[0] ^= 1
-                case "number":
-                    segment.setFastJoin(
-                        .data(isFollowedByFIN: false, dataSequenceNumber: number ^ 1, mac: mac))
-                case "mac":
-                    segment.setFastJoin(
-                        .data(isFollowedByFIN: false, dataSequenceNumber: number, mac: mac ^ 1))
-                case "FIN":
-                    segment.setFastJoin(
-                        .data(
-                            isFollowedByFIN: !isFollowedByFIN, dataSequenceNumber: number, mac: mac)
-                    )
-                default:
-                    guard
-                        case .join(.syn(let isBackup, _, let token, let nonce)) =
-                            segment.header.options.mptcp[0]
-                    else { return true }
-                    segment.header.options.mptcp[0] = .join(
-                        .syn(
-                            isBackup: isBackup, addressID: AddressID(9), token: token,
-                            nonce: nonce))
-                }
-                return true
-            }
-        }
-        result.network.expectIntact()
-        #expect(result.resume <= .milliseconds(152))
-        let counters = result.network.fastJoinCounters(result.network.server)
-        #expect(counters.accepted == 0)
-        #expect(counters.badMAC + counters.outOfWindow == 1)
-        #expect(counters.bytesEarly == 0)
-    }
-
-    /// Whoever saw the SYN sends it from another address, before the original arrives or after: the
-    /// original succeeds, and the replayer gets one full segment at most and is never established.
-    @Test(arguments: [5, 45, 500], [true, false])
-    func replayedSYN(delay: Int, isUpload: Bool) {
-        let mallory = IPAddress.v4(0xc633_6407)
-        var answers: [Int] = []
-        let result = handover(isUpload: isUpload) { network in
-            // What the server sends to the replayer takes the way of LTE, and is seen there.
-            let lte = SimulatedPort(host: network.client, interface: InterfaceID(2))
-            network.simulation.addresses[lte]?.append(mallory)
-            var isSpent = false
-            network.filter { segment, link, isForward in
-                if link == 1, !isForward, segment.destination == mallory {
-                    answers.append(segment.payload.count)
-                    return false
-                }
-                guard link == 1, segment.isSYN, !isSpent else { return true }
-                isSpent = true
-                var copy = segment
-                copy.source = mallory
-                let packet = copy.encodedPacket()
-                let time = network.simulation.now + .milliseconds(delay)
-                network.simulation.at(time) { simulation in
-                    packet.withUnsafeBytes {
-                        simulation.hosts[network.server].receive(
-                            $0, verification: .checksum, on: InterfaceID(1), now: simulation.now)
-                    }
-                    simulation.perform(network.server) { _ in }
-                }
-                return true
-            }
-        }
-        result.network.expectIntact()
-        // The SYN/ACK, and one full segment of data at most.
-        #expect(!answers.isEmpty)
-        #expect(answers.reduce(0, +) <= 1_460)
-        let counters = result.network.fastJoinCounters(result.network.server)
-        #expect(counters.accepted + counters.outOfWindow == 2)
-        // The subflow of the original, and no other.
-        #expect(result.network.count("subflow_established", result.network.server) == 2)
-        if isUpload { #expect(result.resume <= .milliseconds(32)) }
     }
 
     /// Random loss of every packet, many seeds: no octet is missing or twice.

@@ -25,7 +25,8 @@ enum WorkloadKind: CaseIterable { case bulk, stream, requestResponse }
     func run(
         makeFirst: Bool, _ kind: BreakKind, isUpload: Bool, _ workload: WorkloadKind,
         families: TwoPathNetwork.Families = .v4, join: JoinVariant = .standard,
-        serverJoin: JoinVariant? = nil, prepare: (TwoPathNetwork) -> Void = { _ in }
+        serverJoin: JoinVariant? = nil, shaping: (inout TwoPathNetwork.Shape) -> Void = { _ in },
+        prepare: (TwoPathNetwork) -> Void = { _ in }
     ) -> Result {
         let total: Int =
             switch workload {
@@ -37,6 +38,7 @@ enum WorkloadKind: CaseIterable { case bulk, stream, requestResponse }
         shape.families = families
         shape.client.connection.fastJoin.variant = join
         shape.server.connection.fastJoin.variant = serverJoin ?? join
+        shaping(&shape)
         let network = TwoPathNetwork(
             shape,
             upload: isUpload || workload == .requestResponse ? total : 0,

@@ -190,18 +190,20 @@ extension Connection {
         }
     }
 
-    /// The third packet never came: what was sent there goes elsewhere (fast-join, 5.5 rule 10).
+    /// The third packet has not come: what was sent there goes elsewhere (fast-join, 5.5 rule 10). The
+    /// join is one like any other from now on, and may yet come about: a joiner whose handshake loses
+    /// packets is not to fare worse than with the join of RFC 8684.
     mutating func handleProvisionalDeadline(_ index: Int, now: Instant) {
         guard let deadline = subflows[index].fastJoin?.provisionalDeadline, deadline <= now,
             subflows[index].isProvisional
         else { return }
         subflows[index].fastJoin?.provisionalDeadline = nil
+        subflows[index].fastJoin?.maySendEarly = false
+        subflows[index].tcp.allowEarlyAnswer(0)
         counters.fastJoin.provisionalExpired += 1
-        counters.joinsFailed += 1
         log(
             "join_expired", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))))
         reinjectEverything(of: index, now: now)
-        subflows[index].tcp.discard()
     }
 }
 

@@ -13,9 +13,8 @@ extension Connection {
         subflows[index].fastJoin = SubflowFastJoin()
     }
 
-    /// Whether the SYN of a join that is about to be opened may say more than MP_JOIN. It has no
-    /// timestamps then: there is no room (fast-join, 5.3).
-    func mayOffer(on interface: InterfaceID, now: Instant) -> Bool {
+    /// Whether the first SYN of a join may say more than MP_JOIN.
+    private func mayOffer(on interface: InterfaceID, now: Instant) -> Bool {
         guard mayUse(.data) || mayUse(.resume), !isBusyElsewhere(now: now) else { return false }
         let blocked = interfaces.first { $0.id == interface }?.synDataBlockedUntil
         return blocked.map { $0 <= now } ?? true
@@ -28,23 +27,44 @@ extension Connection {
         }
     }
 
+    /// Tells the host what a path takes, for joins to come.
+    mutating func noteRoundTrip(_ index: Int) {
+        guard configuration.fastJoin.variant == .synData, subflows[index].isOpener,
+            let time = subflows[index].tcp.rtt.smoothedDuration
+        else { return }
+        events.append(.roundTripMeasured(subflows[index].tcp.tuple, time))
+    }
+
+    /// The host knows what the path of a subflow takes that was just opened.
+    public mutating func expectRoundTrip(_ time: Duration, on id: SubflowID) {
+        guard let index = index(of: id) else { return }
+        subflows[index].fastJoin?.expectedRoundTrip = time
+    }
+
+    /// When the SYN goes again without its offer, if it is known what the path takes (fast-join, 5.4
+    /// rule 4); else TCP's own timeout decides.
+    func offerTimeout(_ index: Int) -> Duration? {
+        subflows[index].fastJoin?.expectedRoundTrip.map { max(.milliseconds(250), $0 * 3) }
+    }
+
     /// Chooses what the first SYN of a join carries, when it is polled.
     mutating func makeOffer(_ index: Int, now: Instant) {
         guard subflows[index].kind == .join, subflows[index].isOpener,
             subflows[index].fastJoin != nil, subflows[index].tcp.state == .synSent,
             subflows[index].tcp.synTransmissions == 0, subflows[index].fastJoin?.offer == nil,
-            !subflows[index].tcp.configuration.offersTimestamps
+            mayOffer(on: subflows[index].interface, now: now)
         else { return }
         let range = offeredRange
         if !range.isEmpty, mayUse(.data) {
             subflows[index].fastJoin?.offer = .data(range)
-            subflows[index].tcp.offerEarlyData(length: range.count)
             offer(range, on: index, now: now)
         } else if mayUse(.resume) {
             subflows[index].fastJoin?.offer = .resume
         } else {
             return
         }
+        let length = offered(index)?.count ?? 0
+        subflows[index].tcp.offerEarlyData(length: length, timeout: offerTimeout(index))
         counters.fastJoin.sent += 1
     }
 
@@ -123,19 +143,17 @@ extension Connection {
             let isAllowed = mayUse(.earlyData)
             subflows[index].fastJoin?.maySendEarly = isAllowed
         case .resume:
-            if number != nil { acceptedOffer(index) } else { counters.fastJoin.ignored += 1 }
+            if number != nil { acceptedOffer(index) } else { missedOffer(index, now: now) }
         case .data(let range):
             let taken = subflows[index].tcp.earlyAccepted
             let acknowledged = number.flatMap { data.sentOffset(of: $0) } ?? 0
             if taken == range.count, acknowledged >= range.upperBound {
                 acceptedOffer(index)
-            } else {
+            } else if taken > 0 {
                 counters.fastJoin.ignored += 1
-                if taken > 0 { awaitMapping(of: range.prefix(taken), index, now: now) }
-            }
-            if subflows[index].tcp.synTransmissions > 1, taken == 0 {
-                counters.fastJoin.synTimeouts += 1
-                events.append(.synDataLost(subflows[index].interface, at: now))
+                awaitMapping(of: range.prefix(taken), index, now: now)
+            } else {
+                missedOffer(index, now: now)
             }
         }
         if let number { receiveDataACK(number, header, index, now: now) }
@@ -149,6 +167,14 @@ extension Connection {
         subflows[index].fastJoin?.isAccepted = true
         subflows[index].fastJoin?.maySendEarly = true
         data.isContiguous = false
+    }
+
+    /// The peer has nothing of the offer. If it took a second SYN, the network may have eaten the first.
+    private mutating func missedOffer(_ index: Int, now: Instant) {
+        counters.fastJoin.ignored += 1
+        guard subflows[index].tcp.synTransmissions > 1 else { return }
+        counters.fastJoin.synTimeouts += 1
+        events.append(.synDataLost(subflows[index].interface, at: now))
     }
 
     /// Whoever refused a SYN with data may take one without (fast-join, 5.6).

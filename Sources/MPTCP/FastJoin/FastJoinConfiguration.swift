@@ -29,10 +29,16 @@ public struct FastJoinConfiguration: Sendable {
     public var provisional = ProvisionalPolicy.limited
     /// Subflows at once that the peer has yet to prove and whose SYN was believed.
     public var maximumProvisional = 4
-    /// How long such a subflow waits for its third packet.
+    /// How long such a subflow has what `provisional` allows: then it is a join as any other.
     public var provisionalTimeout = Duration.seconds(3)
     /// Octets of the largest payload of a SYN that this side takes; CAPS says it in units of 64.
     public var maximumPayload = 1_408
+
+    /// MACs that a host verifies in a second, so that a flood of bad ones costs it little. A SYN
+    /// beyond that is the join of RFC 8684.
+    public var verificationsPerSecond = 1_000
+    /// MACs of one source that it verifies in a second.
+    public var verificationsPerSource = 20
 
     /// The defaults: RFC 8684.
     public init() {}
@@ -63,7 +69,7 @@ public struct FastJoinCounters: Hashable, Sendable {
     public var replayed = 0
     /// SYNs of ours that had to be repeated without their payload.
     public var synTimeouts = 0
-    /// Subflows that were dropped because their third packet never came.
+    /// Subflows whose third packet did not come in time.
     public var provisionalExpired = 0
     /// Octets that came in SYNs and were new.
     public var bytesEarly = 0

@@ -36,13 +36,15 @@ struct SubflowFastJoin: Sendable {
         var ecn: ECNCodepoint
     }
 
+    /// What the path took when the host last used it.
+    var expectedRoundTrip: Duration?
     /// What the first SYN of ours carries.
     var offer: Offer?
     /// Whether the acceptor of the join took what came in the SYN.
     var isAccepted = false
     /// Whether this side may send data before both ends are proved.
     var maySendEarly = false
-    /// When a subflow that was believed is dropped because its third packet has not come.
+    /// Until when a subflow that was believed may have what the provisional policy allows.
     var provisionalDeadline: Instant?
     /// Octets of IP packets that may yet leave before the third packet.
     var budget = 0
