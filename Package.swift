@@ -195,7 +195,10 @@ let package = Package(
             ]),
         tests(
             "ScenarioTests",
-            ["NetworkPrimitives", "WireFormat", "Topology", "TraceAnalysis", "Scenario"]),
+            [
+                "NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "TraceAnalysis",
+                "Scenario",
+            ]),
         tests(
             "ReportingTests",
             [

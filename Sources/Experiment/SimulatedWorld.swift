@@ -61,6 +61,7 @@ private final class SimulatedRun {
         simulation.run(until: simulation.now + Self.afterwards)
         record.clientSummary = network.endpoint(network.client).summary
         record.serverSummary = network.endpoint(network.server).summary
+        noteServerStart()
         for (host, name) in [(network.client, "client"), (network.server, "server")] {
             record.events.append(
                 EventRecord(
@@ -78,10 +79,26 @@ private final class SimulatedRun {
             let instant = scenario.breakTime(start: simulation.now, phase: endpoint.recordPhase)
             simulation.at(instant) { [unowned self] _ in breakOldPath() }
         }
+        for step in LinkTimetable(scenario, topology).steps {
+            simulation.at(simulation.now + step.at) { [unowned self] _ in perform(step) }
+        }
         record.events.append(
             EventRecord(
                 time: simulation.now, source: "client", name: WorkloadEndpoint.startedEventName,
                 fields: endpoint.startedFields ?? []))
+    }
+
+    /// The server's word on the workload, at the time when it had heard of it.
+    private func noteServerStart() {
+        let endpoint = network.endpoint(network.server)
+        guard let fields = endpoint.startedFields, let time = endpoint.summary.firstArrival else {
+            return
+        }
+        let place = record.events.firstIndex { $0.time > time } ?? record.events.endIndex
+        record.events.insert(
+            EventRecord(
+                time: time, source: "server", name: WorkloadEndpoint.startedEventName,
+                fields: fields), at: place)
     }
 
     private func note(_ event: LogEvent, _ host: Int) {
@@ -116,6 +133,15 @@ private final class SimulatedRun {
             record.note("make", at: simulation.now)
         }
         network.setInterface(1, isUp: isUp)
+    }
+
+    private func perform(_ step: LinkStep) {
+        record.note(step, of: scenario, at: simulation.now)
+        switch step.action {
+        case .setInterface(let isUp): network.setInterface(step.path, isUp: isUp)
+        case .setLink(let isUp): network.setLink(step.path, isUp: isUp)
+        case .setProfile(let up, let down): network.setProfile(step.path, up: up, down: down)
+        }
     }
 
     // MARK: Captures

@@ -113,11 +113,14 @@ struct HandoverOptions: ParsableArguments {
     @Option(help: "Which way the bytes go that are looked at.")
     var direction = Direction.upload
 
-    @Option(help: "bulk: octets in all; else octets of a record or of the larger message.")
+    @Option(help: "bulk: octets in all; else octets of a record, a burst or the larger message.")
     var size: ByteCountArgument?
 
     @Option(help: "From record to record, or from a reply to the next request.")
     var interval: DurationArgument?
+
+    @Option(help: "interactive: octets a second beside the bursts, such as 12kB.")
+    var background: ByteCountArgument?
 
     @Option(
         help: ArgumentHelp(
@@ -166,6 +169,7 @@ struct HandoverOptions: ParsableArguments {
         scenario.direction = direction
         scenario.size = size?.value
         scenario.interval = interval?.value
+        scenario.background = background?.value ?? 0
         scenario.requestedPolicy = policy
         scenario.requestedScheduler = scheduler
         switching.apply(to: &scenario.switching)

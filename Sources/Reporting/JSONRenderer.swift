@@ -44,6 +44,7 @@ package enum JSONRenderer {
             "size": workload.size > 0 ? .integer(Int64(workload.size)) : .null,
             "interval_ms": scenario.workloadKind == .bulk
                 ? .null : milliseconds(workload.interval),
+            "background": .integer(Int64(workload.background)),
             "policy": .string(scenario.policy.rawValue),
             "scheduler": .string(scenario.scheduler.rawValue),
             "server_scheduler": .string(scenario.serverScheduler.rawValue),
@@ -62,6 +63,10 @@ package enum JSONRenderer {
             "make_after_ms": milliseconds(scenario.makeAfter),
             "duration_ms": milliseconds(scenario.duration),
             "null": .bool(scenario.isNull),
+            "link_changes": .array(
+                scenario.linkChanges.map { change in
+                    .object([.init("at_ms", milliseconds(change.at))] + change.fields)
+                }),
             "captures": .string(scenario.captures.rawValue),
             "snaplen": .integer(Int64(scenario.snapLength)),
         ])

@@ -60,6 +60,8 @@ struct FlowTable {
                 ^ UInt64(truncatingIfNeeded: record.payload) << 32 ^ UInt64(record.window) << 16
                 ^ Self.dataACK(record.options.dss) &* 0x9e37_79b9_7f4a_7c15
                 ^ Self.signals(record.options.mptcp) &* 0xbf58_476d_1ce4_e5b9
+            // A DATA_FIN may leave right behind an ACK that is otherwise the same.
+            if record.options.dss?.isDataFIN == true { rest ^= 1 }
         }
 
         /// Several ACKs that differ in their signals only may leave at once.
