@@ -60,7 +60,7 @@ extension TwoPathNetwork {
             message.purpose = .resume
             message.number = Self.full(number, of: keys.server)
             syn.setFastJoin(.resume(dataACK: number, mac: mac()))
-        case .capabilities: break
+        case .capabilities, .timeoutRequest, .timeout: break
         }
     }
 
