@@ -9,6 +9,7 @@ extension HandoverScenario {
                 "testbed '\(topology.name)'",
                 "it has one path; a handover needs two under 'paths'")
         }
+        if let problem = linkChangeProblem(on: topology) { return problem }
         // The kernel joins an announced address when it is announced, or never.
         let changesFamily =
             topology.serverAddress(path: 0).isV6 != topology.serverAddress(path: 1).isV6

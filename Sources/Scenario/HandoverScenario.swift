@@ -138,6 +138,8 @@ package struct HandoverScenario: Hashable, Sendable {
     /// Whether our stacks log every state, mapping and window into `events.jsonl`.
     package var logsDetails = false
     package var kernelPathManagement = KernelPathManagement.asIs
+    /// What happens to links besides the break and the make, in the order of `at`.
+    package var linkChanges: [LinkChange] = []
 
     package init() {}
 }

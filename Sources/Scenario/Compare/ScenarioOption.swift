@@ -37,6 +37,7 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
     case makeAfter = "make-after"
     case duration
     case kernelPathManagement = "kernel-pm"
+    case isNull = "null"
 
     /// Sets the option to a value as the command line writes it.
     package func set(
@@ -69,6 +70,7 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
         case .makeAfter: scenario.makeAfter = try duration(text)
         case .duration: scenario.duration = try duration(text)
         case .kernelPathManagement: scenario.kernelPathManagement = try word(text)
+        case .isNull: scenario.isNull = try flag(text)
         }
     }
 
@@ -80,6 +82,11 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
         throw ComparisonProblem(
             "'\(text)' is no value of '\(rawValue)' (\(words.joined(separator: ", ")))",
             suggestion: Assertion.nearest(to: text, in: words))
+    }
+
+    private func flag(_ text: String) throws(ComparisonProblem) -> Bool {
+        if let flag = Bool(text) { return flag }
+        throw ComparisonProblem("'\(text)' is no value of '\(rawValue)' (true, false)")
     }
 
     private func duration(_ text: String) throws(ComparisonProblem) -> Duration {

@@ -1,0 +1,22 @@
+/// The files of `Resources/`, which are built into the program. A test keeps the list whole.
+package enum BuiltInScenarios {
+    /// The content by name, sorted.
+    package static let texts: [(name: String, text: String)] = [
+        ("cellnet12", text(PackageResources.cellnet12_yaml)),
+        ("h4-idle-bit", text(PackageResources.h4_idle_bit_yaml)),
+        ("h6-link-down-event", text(PackageResources.h6_link_down_event_yaml)),
+        ("issue-554", text(PackageResources.issue_554_yaml)),
+        ("sigcomm20-backup", text(PackageResources.sigcomm20_backup_yaml)),
+    ]
+
+    /// The scenario of a name, or of its part before the first hyphen where that names one only.
+    package static func find(_ name: String) -> (name: String, text: String)? {
+        if let exact = texts.first(where: { $0.name == name }) { return exact }
+        let longer = texts.filter { $0.name.hasPrefix(name + "-") }
+        return longer.count == 1 ? longer[0] : nil
+    }
+
+    private static func text(_ octets: [UInt8]) -> String {
+        String(decoding: octets, as: UTF8.self)
+    }
+}
