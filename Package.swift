@@ -197,7 +197,10 @@ let package = Package(
             ]),
         tests(
             "ScenarioTests",
-            ["NetworkPrimitives", "WireFormat", "Topology", "TraceAnalysis", "Scenario"]),
+            [
+                "NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "TraceAnalysis",
+                "Scenario",
+            ]),
         tests(
             "ReportingTests",
             [

@@ -19,16 +19,18 @@ package final class EndpointProcess {
     package private(set) var isAtEnd = false
 
     /// Starts this program with other arguments in `namespace`, by a program that runs programs if
-    /// `wrapper` names one and its arguments.
+    /// `wrapper` names one and its arguments. `program` is the executable that has the `serve` and
+    /// `connect` subcommands; `nil` is this one.
     package init(
         _ name: String, arguments: [String], wrapper: [String] = [],
-        in namespace: NetworkNamespace
+        in namespace: NetworkNamespace, program: String? = nil
     ) throws(SystemError) {
         self.name = name
         let commands = try Pipe()
         let reports = try Pipe()
         errors = try MemoryFile()
-        let words = try wrapper + [Executable.own()] + arguments
+        let program = if let program { program } else { try Executable.own() }
+        let words = wrapper + [program] + arguments
         process = try ChildProcess(
             words[0], Array(words.dropFirst()), in: namespace,
             streams: .init(

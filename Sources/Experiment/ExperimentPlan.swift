@@ -13,6 +13,9 @@ package enum ExperimentPlan {
         text += commands.map { $0 + "\n" }.joined()
         text += "# time line of each of \(scenario.runs) runs\n"
         for event in scenario.events { text += "#   \(line(event, scenario, topology))\n" }
+        for change in scenario.linkChanges {
+            text += "#   start + \(number(change.at)) ms: \(change.text)\n"
+        }
         return text
     }
 

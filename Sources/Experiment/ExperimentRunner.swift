@@ -53,17 +53,24 @@ package final class ExperimentRunner {
     private let topology: Topology
     private let version: String
     private let output: Output
+    private let program: String?
     private let progress: (Progress) -> Void
 
-    /// A runner for a checked scenario; `progress` is told how far it is.
+    /// A runner for a checked scenario.
+    ///
+    /// - Parameters:
+    ///   - program: The executable that has the `relay`, `serve` and `connect` subcommands; `nil` is
+    ///     this one.
+    ///   - progress: Is told how far it is.
     package init(
         scenario: HandoverScenario, topology: Topology, version: String, output: Output,
-        progress: @escaping (Progress) -> Void
+        program: String? = nil, progress: @escaping (Progress) -> Void
     ) {
         self.scenario = scenario
         self.topology = topology
         self.version = version
         self.output = output
+        self.program = program
         self.progress = progress
     }
 
@@ -118,7 +125,8 @@ package final class ExperimentRunner {
                 linkEmulation = emulation
                 progress(.stage("building the testbed '\(topology.name)'"))
                 let world = try NamespaceWorld(
-                    topology: topology, emulation: emulation, interruption: interruption)
+                    topology: topology, emulation: emulation, interruption: interruption,
+                    program: program)
                 defer { world.tearDown() }
                 try world.check(scenario)
                 for index in 1...scenario.runs {

@@ -15,6 +15,7 @@ final class NamespaceRun {
     private let index: Int
     private let port: UInt16
     private let seed: UInt64
+    private let program: String?
     private let interruption: Interruption
     private let poll: EventPoll
     private let kernelPlan: KernelHandoverPlan
@@ -22,6 +23,15 @@ final class NamespaceRun {
     private var server: EndpointProcess?
     private var client: EndpointProcess?
     private var record = RunRecord()
+    /// What has become of each path.
+    private var paths: [PathStatus]
+
+    private struct PathStatus {
+        var isUp: Bool
+        var isPrepared = false
+        var isKnownToKernel = false
+    }
+
     /// Of each path, both ways: frames that the links had refused before this run.
     private var refusedBefore: [Int] = []
 
@@ -54,7 +64,7 @@ final class NamespaceRun {
     ///     the kernel cannot answer.
     init(
         scenario: HandoverScenario, topology: Topology, testbed: TestbedController, index: Int,
-        port: UInt16, seed: UInt64, interruption: Interruption
+        port: UInt16, seed: UInt64, interruption: Interruption, program: String? = nil
     ) throws(ExperimentError) {
         self.scenario = scenario
         self.topology = topology
@@ -62,7 +72,13 @@ final class NamespaceRun {
         self.index = index
         self.port = port
         self.seed = seed
+        self.program = program
         self.interruption = interruption
+        // A handover is from the first path to the second: what else there is stays out of it, unless
+        // a link change brings it in.
+        paths = topology.paths.indices.map { index in
+            PathStatus(isUp: index == 0 || index == 1 && scenario.mode == .makeBeforeBreak)
+        }
         kernelPlan = KernelHandoverPlan(
             scenario, oldAddress: topology.paths[0].clientAddress,
             newAddress: topology.paths[1].clientAddress)
@@ -110,11 +126,7 @@ final class NamespaceRun {
 
     private func prepareNetwork() throws {
         try testbed.restore()
-        for event in scenario.events where event.time == .beforeStart {
-            if event.action == .newPathDown { try testbed.prepareDown(1) }
-        }
-        // A handover is from the first path to the second: what else there is stays out of it.
-        for index in topology.paths.indices.dropFirst(2) { try testbed.prepareDown(index) }
+        for (index, path) in paths.enumerated() where !path.isUp { try testbed.prepareDown(index) }
         for host in [TestbedHost.client, .server] {
             let kind = host == .client ? scenario.client : scenario.server
             guard kind == .kernel else { continue }
@@ -128,6 +140,7 @@ final class NamespaceRun {
             }
         }
         try tellKernel(kernelPlan.beforeStart)
+        paths[1].isKnownToKernel = !kernelPlan.beforeStart.isEmpty
         refusedBefore = try refusedFrames()
     }
 
@@ -192,12 +205,14 @@ final class NamespaceRun {
     private func startEndpoints() throws {
         let arguments = EndpointArguments(scenario, topology, port: port)
         let server = try EndpointProcess(
-            "server", arguments: arguments.server(seed: seed &+ 1), in: testbed.namespace(.server))
+            "server", arguments: arguments.server(seed: seed &+ 1), in: testbed.namespace(.server),
+            program: program)
         self.server = server
         try poll.add(server.descriptor, token: Token.server.rawValue)
         try wait("the server to listen") { server.event("listening") != nil }
         let client = try EndpointProcess(
-            "client", arguments: arguments.client(seed: seed), in: testbed.namespace(.client))
+            "client", arguments: arguments.client(seed: seed), in: testbed.namespace(.client),
+            program: program)
         self.client = client
         try poll.add(client.descriptor, token: Token.client.rawValue)
         try wait("the client to connect") {
@@ -211,36 +226,133 @@ final class NamespaceRun {
 
     // MARK: The time line
 
+    /// What is to be done when. Of two at one time the one that was planned first comes first.
+    private struct Appointment {
+        enum Deed {
+            case breakOldPath
+            /// The path's link and neighbours get ready; its interface is still down.
+            case prepare(path: Int)
+            case make
+            case change(LinkStep)
+        }
+
+        var time: Instant
+        var deed: Deed
+    }
+
     private func playEvents() throws {
         guard let client, let started = client.event(WorkloadEndpoint.startedEventName) else {
             return
         }
         record.start = started.time
+        var agenda = linkAppointments(start: started.time)
         for event in scenario.events {
-            switch (event.time, event.action) {
-            case (.afterStart, .breakOldPath):
-                let instant = scenario.breakTime(
-                    start: started.time, phase: RecordPhase(event: started))
-                try wait(until: instant)
-                try breakOldPath(client)
-            case (.afterBreak(let delay), .newPathUp):
-                guard let broken = record.breakTime else { continue }
-                try wait(until: broken + delay - Self.preparation)
-                try testbed.prepareUp(1)
-                try wait(until: broken + delay)
-                record.makeTime = try testbed.setLinkUp(1)
-                try tellKernel(kernelPlan.atMake)
-                record.note("make", at: record.makeTime ?? broken)
-            default: continue
+            guard case .afterStart = event.time, event.action == .breakOldPath else { continue }
+            let instant = scenario.breakTime(
+                start: started.time, phase: RecordPhase(event: started))
+            Self.add(Appointment(time: instant, deed: .breakOldPath), to: &agenda)
+        }
+        while !agenda.isEmpty {
+            let next = agenda.removeFirst()
+            try wait(until: next.time)
+            switch next.deed {
+            case .breakOldPath:
+                let broken = try breakOldPath(client)
+                for event in scenario.events {
+                    guard case .afterBreak(let delay) = event.time, event.action == .newPathUp
+                    else { continue }
+                    let time = broken + delay
+                    Self.add(
+                        Appointment(time: time - Self.preparation, deed: .prepare(path: 1)),
+                        to: &agenda)
+                    Self.add(Appointment(time: time, deed: .make), to: &agenda)
+                }
+            case .prepare(let path):
+                if !paths[path].isUp { try prepare(path) }
+            case .make:
+                let time = try raise(1, telling: kernelPlan.atMake)
+                record.makeTime = time
+                record.note("make", at: time)
+            case .change(let step): try perform(step)
             }
         }
     }
 
-    private func breakOldPath(_ client: EndpointProcess) throws {
+    private static func add(_ appointment: Appointment, to agenda: inout [Appointment]) {
+        let place = agenda.firstIndex { $0.time > appointment.time } ?? agenda.endIndex
+        agenda.insert(appointment, at: place)
+    }
+
+    // MARK: Links
+
+    private func linkAppointments(start: Instant) -> [Appointment] {
+        var agenda: [Appointment] = []
+        for step in LinkTimetable(scenario, topology).steps {
+            let time = start + step.at
+            if step.action == .setInterface(isUp: true) {
+                Self.add(
+                    Appointment(time: time - Self.preparation, deed: .prepare(path: step.path)),
+                    to: &agenda)
+            }
+            Self.add(Appointment(time: time, deed: .change(step)), to: &agenda)
+        }
+        return agenda
+    }
+
+    private func perform(_ step: LinkStep) throws {
+        let time: Instant
+        switch step.action {
+        case .setInterface(isUp: true):
+            if paths[step.path].isUp { try testbed.mend(step.path) }
+            time = try raise(step.path, telling: kernelJoin(step.path))
+        case .setInterface(isUp: false): time = try lower(step.path)
+        case .setLink(isUp: true):
+            time = MonotonicClock.now()
+            // A link without its interface works again when that comes up.
+            if paths[step.path].isUp { try testbed.mend(step.path) }
+        case .setLink(isUp: false): time = try testbed.cut(step.path)
+        case .setProfile(let up, let down):
+            time = try testbed.change(step.path, up: up, down: down)
+        }
+        record.note(step, of: scenario, at: time)
+    }
+
+    private func prepare(_ path: Int) throws {
+        try testbed.prepareUp(path)
+        paths[path].isPrepared = true
+    }
+
+    /// The interface of a path comes up, if it is not; the kernel's path manager is told of a path
+    /// that it has not known.
+    private func raise(
+        _ path: Int, telling steps: [KernelHandoverPlan.Step]
+    ) throws -> Instant {
+        if paths[path].isUp { return MonotonicClock.now() }
+        if !paths[path].isPrepared { try prepare(path) }
+        let time = try testbed.setLinkUp(path)
+        paths[path].isUp = true
+        if !paths[path].isKnownToKernel { try tellKernel(steps) }
+        paths[path].isKnownToKernel = true
+        return time
+    }
+
+    /// The connection begins on the first path, which needs no word.
+    private func kernelJoin(_ path: Int) -> [KernelHandoverPlan.Step] {
+        scenario.client == .kernel && path > 0
+            ? [kernelPlan.join(topology.paths[path].clientAddress)] : []
+    }
+
+    private func lower(_ path: Int) throws -> Instant {
+        paths[path].isUp = false
+        paths[path].isPrepared = false
+        return try testbed.setLinkDown(path)
+    }
+
+    private func breakOldPath(_ client: EndpointProcess) throws -> Instant {
         let address = topology.paths[0].clientAddress
         let broken: Instant
         switch scenario.breakKind {
-        case .linkDown: broken = try testbed.setLinkDown(0)
+        case .linkDown: broken = try lower(0)
         case .silent: broken = try testbed.cut(0)
         case .addressRemoved:
             broken = MonotonicClock.now()
@@ -249,8 +361,10 @@ final class NamespaceRun {
             }
         }
         try tellKernel(kernelPlan.atBreak)
+        if kernelPlan.atBreak.count > 1 { paths[1].isKnownToKernel = true }
         record.breakTime = broken
         record.note("break", at: broken, [.init("kind", .string(scenario.breakKind.rawValue))])
+        return broken
     }
 
     private func tellKernel(_ steps: [KernelHandoverPlan.Step]) throws {

@@ -13,6 +13,7 @@ final class NamespaceWorld {
     private let topology: Topology
     private let testbed: TestbedController
     private let interruption: Interruption
+    private let program: String?
     /// How many runs it has seen.
     private var runs = 0
 
@@ -40,13 +41,15 @@ final class NamespaceWorld {
 
     /// Builds the testbed.
     init(
-        topology: Topology, emulation: LinkEmulation, interruption: Interruption
+        topology: Topology, emulation: LinkEmulation, interruption: Interruption,
+        program: String? = nil
     ) throws(ExperimentError) {
         self.topology = topology
         self.interruption = interruption
+        self.program = program
         do {
             testbed = try TestbedController.build(
-                topology, emulation: emulation == .netem ? .netem : .relay)
+                topology, emulation: emulation == .netem ? .netem : .relay, program: program)
         } catch {
             throw .environment("cannot build the testbed: \(error)")
         }
@@ -82,7 +85,7 @@ final class NamespaceWorld {
         runs += 1
         let run = try NamespaceRun(
             scenario: scenario, topology: topology, testbed: testbed, index: index, port: port,
-            seed: seed, interruption: interruption)
+            seed: seed, interruption: interruption, program: program)
         return try run.play(files)
     }
 }

@@ -16,6 +16,9 @@ extension RunKeeper {
         var story = CaptureStory(
             result.timeline,
             breakTime: record.breakTime.map { $0.nanoseconds + record.captureClockOffset },
+            linkChanges: record.linkChanges.map {
+                ($0.time.nanoseconds + record.captureClockOffset, $0.change)
+            },
             paths: measuredPaths, servers: topology.server.subnets.map(\.address))
         var sources: [CaptureMerger.Source] = []
         for (index, file) in result.captures.enumerated() {

@@ -103,11 +103,19 @@ struct RunKeeper {
         }
         let moments = RunMoments(
             start: captureTime(start), end: captureTime(start + scenario.duration),
-            breakTime: record.breakTime.map(captureTime), makeTime: record.makeTime.map(captureTime)
-        )
+            breakTime: record.breakTime.map(captureTime),
+            makeTime: record.makeTime.map(captureTime),
+            interfaceChanges: record.linkChanges.compactMap { measured in
+                guard measured.change.kind == .up || measured.change.kind == .down else {
+                    return nil
+                }
+                return .init(
+                    time: captureTime(measured.time), path: measured.path,
+                    isUp: measured.change.kind == .up)
+            })
         let measurement = result.measure(report, scenario, paths: measuredPaths, moments: moments)
         result.measureRadios(
-            record.packets, radios(breakTime: record.breakTime.map(captureTime)))
+            record.packets, radios(moments))
         guard let measurement else {
             result.fail("the captures do not show the connection")
             return
@@ -121,11 +129,15 @@ struct RunKeeper {
         }
     }
 
-    private func radios(breakTime: Int64?) -> [MeasuredRadio] {
+    /// A radio is off from the last time that its interface went down, if it stays down.
+    private func radios(_ moments: RunMoments) -> [MeasuredRadio] {
         topology.paths.enumerated().map { index, path in
-            MeasuredRadio(
+            let last = moments.interfaceChanges(
+                path: index, of: measuredPaths, breakKind: scenario.breakKind
+            ).last
+            return MeasuredRadio(
                 path: path.name, interface: path.interface, point: index,
-                offTime: index == 0 && scenario.breakKind == .linkDown ? breakTime : nil)
+                offTime: last.flatMap { $0.isUp ? nil : $0.time })
         }
     }
 

@@ -12,6 +12,8 @@ package struct RunRecord {
     package var breakTime: Instant?
     /// When the new path came up.
     package var makeTime: Instant?
+    /// What else happened to links, when it happened.
+    package var linkChanges: [MeasuredLinkChange] = []
     /// What to add to an `Instant` to get the clock of the captures.
     package var captureClockOffset: Int64 = 0
     package var clientSummary: WorkloadSummary?
@@ -33,6 +35,28 @@ package struct RunRecord {
                 wallNanoseconds: captureClockOffset == 0
                     ? nil : time.nanoseconds + captureClockOffset,
                 source: "experiment", name: name, fields: fields))
+    }
+}
+
+/// A link change of a run's scenario.
+package struct MeasuredLinkChange: Hashable, Sendable {
+    package var change: LinkChange
+    /// The number of the path in the topology.
+    package var path: Int
+    /// When it began.
+    package var time: Instant
+}
+
+extension RunRecord {
+    /// Notes a step of the links' timetable: the beginning of a change, and the end of a ramp.
+    mutating func note(_ step: LinkStep, of scenario: HandoverScenario, at time: Instant) {
+        let change = scenario.linkChanges[step.change]
+        if step.isFirst {
+            linkChanges.append(MeasuredLinkChange(change: change, path: step.path, time: time))
+            note(LinkChange.eventName, at: time, change.fields)
+        } else if step.isLast {
+            note(LinkChange.endEventName, at: time, change.fields)
+        }
     }
 }
 

@@ -111,7 +111,7 @@ final class SimulatedNetwork {
     /// The client's interface and its link go down or come up; once it has started, its stack is
     /// told.
     func setInterface(_ path: Int, isUp: Bool) {
-        setLink(path, isUp: isUp)
+        setCarriage(path, isUp: isUp)
         guard interfaces[path].isUp != isUp else { return }
         interfaces[path].isUp = isUp
         guard hasStarted else { return }
@@ -119,11 +119,22 @@ final class SimulatedNetwork {
         simulation.perform(client) { $0.setInterface(interface, now: simulation.now) }
     }
 
-    /// What is on the path is dropped, and nobody is told; or not any more.
+    /// What is on the path is dropped, and nobody is told; or not any more. A link without its
+    /// interface works again when that comes up.
     func setLink(_ path: Int, isUp: Bool) {
+        if interfaces[path].isUp { setCarriage(path, isUp: isUp) }
+    }
+
+    private func setCarriage(_ path: Int, isUp: Bool) {
         simulation.links[path].forward.setUp(isUp)
         simulation.links[path].backward.setUp(isUp)
         if !isUp { simulation.links[path].radio?.sleep() }
+    }
+
+    /// The link is like this from now on.
+    func setProfile(_ path: Int, up: LinkProfile, down: LinkProfile) {
+        simulation.links[path].forward.profile = up
+        simulation.links[path].backward.profile = down
     }
 
     // MARK: Applications

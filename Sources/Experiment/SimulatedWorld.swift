@@ -78,6 +78,9 @@ private final class SimulatedRun {
             let instant = scenario.breakTime(start: simulation.now, phase: endpoint.recordPhase)
             simulation.at(instant) { [unowned self] _ in breakOldPath() }
         }
+        for step in LinkTimetable(scenario, topology).steps {
+            simulation.at(simulation.now + step.at) { [unowned self] _ in perform(step) }
+        }
         record.events.append(
             EventRecord(
                 time: simulation.now, source: "client", name: WorkloadEndpoint.startedEventName,
@@ -116,6 +119,15 @@ private final class SimulatedRun {
             record.note("make", at: simulation.now)
         }
         network.setInterface(1, isUp: isUp)
+    }
+
+    private func perform(_ step: LinkStep) {
+        record.note(step, of: scenario, at: simulation.now)
+        switch step.action {
+        case .setInterface(let isUp): network.setInterface(step.path, isUp: isUp)
+        case .setLink(let isUp): network.setLink(step.path, isUp: isUp)
+        case .setProfile(let up, let down): network.setProfile(step.path, up: up, down: down)
+        }
     }
 
     // MARK: Captures

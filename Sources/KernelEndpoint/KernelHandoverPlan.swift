@@ -18,14 +18,15 @@ package struct KernelHandoverPlan: Hashable, Sendable {
     /// When the new path's interface, addresses and routes are there.
     package var atMake: [Step] = []
 
+    private let oldAddress: IPAddress
+    private let flags: KernelPathEndpoint.Flags
+
     /// The plan for a client whose connection begins on `oldAddress`, which needs no endpoint.
     package init(_ scenario: HandoverScenario, oldAddress: IPAddress, newAddress: IPAddress) {
+        self.oldAddress = oldAddress
+        flags = scenario.policy == .backup ? [.subflow, .backup] : [.subflow]
         guard scenario.client == .kernel else { return }
-        var flags: KernelPathEndpoint.Flags =
-            scenario.policy == .backup ? [.subflow, .backup] : [.subflow]
-        // Only an announced address is of the new path's family.
-        if oldAddress.isV6 != newAddress.isV6 { flags.insert(.laminar) }
-        let newPath = Step.add(KernelPathEndpoint(newAddress, flags))
+        let newPath = join(newAddress)
         let isTold =
             !scenario.isNull
             && (scenario.kernelPathManagement == .endpointDelete
@@ -39,6 +40,14 @@ package struct KernelHandoverPlan: Hashable, Sendable {
             if isTold { atBreak.insert(newPath, at: 0) }
         case (.breakBeforeMake, _): atMake.append(newPath)
         }
+    }
+
+    /// What makes the kernel join from an address, once its interface and routes are there.
+    package func join(_ address: IPAddress) -> Step {
+        var flags = flags
+        // Only an announced address is of the new path's family.
+        if oldAddress.isV6 != address.isV6 { flags.insert(.laminar) }
+        return .add(KernelPathEndpoint(address, flags))
     }
 }
 

@@ -6,7 +6,9 @@ public import NetworkPrimitives
 /// `offer` a frame when it comes to the queue; the verdict says when it arrives. A carrier that
 /// holds frames until then drops those whose `epoch` is not the link's any more.
 public struct LinkDirection: Sendable {
-    /// The profile; a change counts for frames offered from then on.
+    /// The profile. A change counts for frames offered from then on: those in the queue leave it
+    /// when they would have, and when the delay falls later frames arrive behind them, not before,
+    /// unless the profile reorders.
     public var profile: LinkProfile
     /// Whether frames get through.
     public private(set) var isUp = true

@@ -18,6 +18,19 @@ public enum LossModel: Hashable, Sendable {
     case bernoulli(Double)
     /// Two states: the probabilities to leave the good and the bad one, and to lose a packet in each.
     case gilbertElliott(goodToBad: Double, badToGood: Double, lossInGood: Double, lossInBad: Double)
+
+    /// The share of packets that get lost in the long run.
+    public var meanShare: Double {
+        switch self {
+        case .none: return 0
+        case .bernoulli(let probability): return probability
+        case .gilbertElliott(let goodToBad, let badToGood, let lossInGood, let lossInBad):
+            // One that never changes stays in the good state, where it begins.
+            let change = goodToBad + badToGood
+            let bad = change > 0 ? goodToBad / change : 0
+            return lossInGood * (1 - bad) + lossInBad * bad
+        }
+    }
 }
 
 /// One direction of a link.

@@ -62,6 +62,10 @@ package enum JSONRenderer {
             "make_after_ms": milliseconds(scenario.makeAfter),
             "duration_ms": milliseconds(scenario.duration),
             "null": .bool(scenario.isNull),
+            "link_changes": .array(
+                scenario.linkChanges.map { change in
+                    .object([.init("at_ms", milliseconds(change.at))] + change.fields)
+                }),
             "captures": .string(scenario.captures.rawValue),
             "snaplen": .integer(Int64(scenario.snapLength)),
         ])

@@ -87,9 +87,28 @@ package enum ResultsSchema {
                 ("make_after_ms", type("number")),
                 ("duration_ms", type("number")),
                 ("null", type("boolean")),
+                ("link_changes", .members(["type": "array", "items": linkChange])),
                 ("captures", words(CaptureChoice.self)),
                 ("snaplen", type("integer", "octets of each packet in the captures; 0 is all")),
             ], more: true)
+    }
+
+    /// A link change of the scenario: what changes, and the value that is set.
+    private static var linkChange: JSONValue {
+        .members([
+            "type": "object", "required": ["at_ms", "path", "kind"],
+            "properties": .members([
+                "at_ms": type("number", "after the start of the workload"),
+                "path": type("string"),
+                "kind": .members([
+                    "enum": ["up", "down", "cut", "mend", "delay", "loss", "rate"]
+                ]),
+                "delay_ms": type("number", "one way"),
+                "loss": type("number", "a share of 1"),
+                "rate_bps": type("integer"),
+                "over_ms": type("number", "length of the ramp; left out for a step"),
+            ]), "additionalProperties": false,
+        ])
     }
 
     /// A run.

@@ -42,6 +42,9 @@ package enum TextRenderer {
                 + "congestion control \(scenario.congestionControl.rawValue), "
                 + "join \(scenario.join.rawValue)")
         if let switching = switching(scenario) { add("switching", switching) }
+        for change in scenario.linkChanges {
+            add("link", "\(change.text) at \(OptionText.text(change.at))")
+        }
         let summary = result.summary
         add(
             "runs",

@@ -9,15 +9,16 @@ internal import WireFormat
 /// Call `comments` for each packet of all captures in the order of time.
 package struct CaptureStory {
     private struct Moment {
-        var milestone: Milestone
-        var milliseconds: Double
+        /// `nil` for a link change.
+        var milestone: Milestone?
+        var text: String
         /// On the captures' clock.
         var time: Int64
 
         /// Whether it waits for no packet of its own.
         func isDue(at now: Int64) -> Bool {
             switch milestone {
-            case .breakOldPath, .make, .ready: time <= now
+            case nil, .breakOldPath, .make, .ready: time <= now
             case .detected, .joinSYN, .joinSYNACK, .joinACK, .joinFourthACK, .firstReinjection,
                 .firstDataOnNewPath, .firstDataACKOnNewPath, .firstLackingByteArrived:
                 false
@@ -32,21 +33,30 @@ package struct CaptureStory {
     /// The story of a time line.
     ///
     /// - Parameters:
-    ///   - breakTime: `t0` on the captures' clock; without it nothing is told.
+    ///   - breakTime: `t0` on the captures' clock; without it no milestone is told.
+    ///   - linkChanges: what was done to links besides, and when on the captures' clock.
     ///   - servers: the server's addresses, which no box on a path rewrites.
     package init(
-        _ timeline: Timeline, breakTime: Int64?, paths: MeasuredPaths, servers: [IPAddress]
+        _ timeline: Timeline, breakTime: Int64?,
+        linkChanges: [(time: Int64, change: LinkChange)] = [], paths: MeasuredPaths,
+        servers: [IPAddress]
     ) {
         self.paths = paths
         self.servers = servers
-        pending =
+        let milestones =
             breakTime.map { zero in
                 timeline.inOrder.map { milestone, milliseconds in
                     Moment(
-                        milestone: milestone, milliseconds: milliseconds,
+                        milestone: milestone, text: Self.text(milestone, milliseconds),
                         time: zero + Int64((milliseconds * 1e6).rounded()))
                 }
             } ?? []
+        let changes = linkChanges.map { time, change in
+            Moment(text: "\(LinkChange.eventName): \(change.text)", time: time)
+        }
+        pending = (milestones + changes).enumerated().sorted {
+            ($0.element.time, $0.offset) < ($1.element.time, $1.offset)
+        }.map(\.element)
     }
 
     /// What is to be said of the next packet.
@@ -62,10 +72,12 @@ package struct CaptureStory {
         var comments: [String] = []
         var rest: [Moment] = []
         for moment in pending {
-            if moment.time == packet.time, let look, isMeant(by: moment.milestone, look) {
-                comments.append(text(moment))
+            if moment.time == packet.time, let look, let milestone = moment.milestone,
+                isMeant(by: milestone, look)
+            {
+                comments.append(moment.text)
             } else if isLast || moment.time < packet.time || moment.isDue(at: packet.time) {
-                comments.append(text(moment) + distance(packet.time - moment.time))
+                comments.append(moment.text + distance(packet.time - moment.time))
             } else {
                 rest.append(moment)
             }
@@ -75,10 +87,10 @@ package struct CaptureStory {
     }
 
     /// `join_syn, t0 + 200.839 ms: SYN + MP_JOIN leaves`, the number as `timeline_ms` has it.
-    private func text(_ moment: Moment) -> String {
-        let sign = moment.milliseconds < 0 ? "-" : "+"
-        let number = JSONValue(rounding: abs(moment.milliseconds)).compact
-        return "\(moment.milestone.rawValue), t0 \(sign) \(number) ms: \(moment.milestone.meaning)"
+    private static func text(_ milestone: Milestone, _ milliseconds: Double) -> String {
+        let sign = milliseconds < 0 ? "-" : "+"
+        let number = JSONValue(rounding: abs(milliseconds)).compact
+        return "\(milestone.rawValue), t0 \(sign) \(number) ms: \(milestone.meaning)"
     }
 
     private func distance(_ nanoseconds: Int64) -> String {

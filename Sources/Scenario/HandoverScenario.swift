@@ -138,7 +138,7 @@ package struct HandoverScenario: Hashable, Sendable {
     /// Whether our stacks log every state, mapping and window into `events.jsonl`.
     package var logsDetails = false
     package var kernelPathManagement = KernelPathManagement.asIs
-    /// What happens to links besides the break and the make, in the order of `at`.
+    /// What happens to links besides the break and the make, in the order of time.
     package var linkChanges: [LinkChange] = []
 
     package init() {}
@@ -199,7 +199,8 @@ extension HandoverScenario {
 
     /// Everything that is wrong with the options, in their order; empty if the scenario can run.
     package var problems: [ScenarioProblem] {
-        timingProblems + workloadProblems + endpointProblems + switchProblems + captureProblems
+        timingProblems + linkChangeProblems + workloadProblems + endpointProblems + switchProblems
+            + captureProblems
     }
 
     /// Throws the first problem.

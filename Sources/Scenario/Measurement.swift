@@ -11,12 +11,49 @@ package struct RunMoments: Hashable, Sendable {
     package var breakTime: Int64?
     /// The new path came up; `nil` if it was up from the start.
     package var makeTime: Int64?
+    /// What link changes did to interfaces, in the order of time.
+    package var interfaceChanges: [InterfaceChange]
 
-    package init(start: Int64, end: Int64, breakTime: Int64?, makeTime: Int64?) {
+    /// An interface came up or went down.
+    package struct InterfaceChange: Hashable, Sendable {
+        package var time: Int64
+        /// The number of the path.
+        package var path: Int
+        package var isUp: Bool
+
+        package init(time: Int64, path: Int, isUp: Bool) {
+            self.time = time
+            self.path = path
+            self.isUp = isUp
+        }
+    }
+
+    package init(
+        start: Int64, end: Int64, breakTime: Int64?, makeTime: Int64?,
+        interfaceChanges: [InterfaceChange] = []
+    ) {
         self.start = start
         self.end = end
         self.breakTime = breakTime
         self.makeTime = makeTime
+        self.interfaceChanges = interfaceChanges
+    }
+
+    /// What happened to the interface of a path during the workload, in the order of time: the
+    /// break, the make and link changes.
+    package func interfaceChanges(
+        path: Int, of paths: MeasuredPaths, breakKind: BreakKind
+    ) -> [InterfaceChange] {
+        var changes = interfaceChanges.filter { $0.path == path }
+        if path == paths.old, breakKind == .linkDown, let breakTime {
+            changes.append(InterfaceChange(time: breakTime, path: path, isUp: false))
+        }
+        if path == paths.new, let makeTime {
+            changes.append(InterfaceChange(time: makeTime, path: path, isUp: true))
+        }
+        return changes.enumerated().sorted {
+            ($0.element.time, $0.offset) < ($1.element.time, $1.offset)
+        }.map(\.element)
     }
 }
 
@@ -168,18 +205,24 @@ extension RunResult {
         _ scenario: HandoverScenario, _ paths: MeasuredPaths, _ moments: RunMoments
     ) {
         radioTime = paths.all.indices.map { index in
-            var up = moments.start
-            var down = moments.end
-            if index == paths.old, scenario.breakKind == .linkDown, let time = moments.breakTime {
-                down = time
-            }
-            if index == paths.new, scenario.mode == .breakBeforeMake {
-                guard let time = moments.makeTime else {
-                    return PathNumber(paths.all[index].name, .value(0))
+            // Other paths than the two are out of it unless a link change brings them in.
+            var upSince: Int64? =
+                index == paths.old || index == paths.new && scenario.mode == .makeBeforeBreak
+                ? moments.start : nil
+            var sum: Int64 = 0
+            let changes = moments.interfaceChanges(
+                path: index, of: paths, breakKind: scenario.breakKind)
+            for change in changes {
+                let time = min(max(change.time, moments.start), moments.end)
+                if change.isUp {
+                    upSince = upSince ?? time
+                } else if let since = upSince {
+                    sum += time - since
+                    upSince = nil
                 }
-                up = max(up, time)
             }
-            return PathNumber(paths.all[index].name, .value(milliseconds(max(0, down - up))))
+            if let upSince { sum += max(moments.end - upSince, 0) }
+            return PathNumber(paths.all[index].name, .value(milliseconds(sum)))
         }
     }
 

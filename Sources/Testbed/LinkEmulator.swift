@@ -1,3 +1,4 @@
+package import LinkModel
 package import NetworkPrimitives
 
 /// Delays and loses packets on all links of a testbed. Links are numbered as the paths are.
@@ -6,6 +7,14 @@ package protocol LinkEmulator: AnyObject {
     func cut(_ link: Int) throws(TestbedError) -> Instant
     /// The link works again, and is empty.
     func mend(_ link: Int) throws(TestbedError)
+    /// The link is like this from the returned instant on, for frames that come in then; those inside
+    /// travel on as they would have, and later ones do not overtake them unless the profile reorders.
+    /// Jitter, duplication and corruption stay what they were. A link that is cut is like this when
+    /// it is mended.
+    @discardableResult
+    func change(
+        _ link: Int, up: LinkProfile, down: LinkProfile
+    ) throws(TestbedError) -> Instant
     /// What went through so far.
     func statistics() throws(TestbedError) -> [LinkStatistics]
     /// Ends it. May be called again.

@@ -1,5 +1,5 @@
 internal import CLinux
-internal import LinkModel
+package import LinkModel
 internal import LinuxSystem
 package import Netlink
 package import NetworkPrimitives
@@ -17,6 +17,10 @@ package import Topology
 /// Nothing of it needs this process to run. Call `cut`, `mend` and `stop` from one thread at a time.
 package final class NetemLinkEmulator: LinkEmulator {
     private let links: [PlannedLink]
+    /// What each link is like now, up and down.
+    private var profiles: [(up: LinkProfile, down: LinkProfile)]
+    /// Whether it is, or was since it last was empty, another link than planned.
+    private var hasChanged: [Bool]
     private let controller: RouteController
     private var isCut: [Bool]
     private var isStopped = false
@@ -47,17 +51,20 @@ package final class NetemLinkEmulator: LinkEmulator {
         }
         self.links = links
         self.controller = controller
+        profiles = links.map { ($0.path.up, $0.path.down) }
+        hasChanged = links.map { _ in false }
         isCut = links.map { _ in false }
         do {
-            for link in links { try start(link) }
+            for index in links.indices { try start(index) }
         } catch {
             stop()
             throw TestbedError("start netem", error)
         }
     }
 
-    private func start(_ link: PlannedLink) throws(NetlinkError) {
-        try shape(link)
+    private func start(_ index: Int) throws(NetlinkError) {
+        try shape(index)
+        let link = links[index]
         for (from, to) in [(link.clientEnd, link.routerEnd), (link.routerEnd, link.clientEnd)] {
             // tc qdisc add dev wifi0-c ingress
             try controller.addIngressQueue(on: from)
@@ -69,10 +76,13 @@ package final class NetemLinkEmulator: LinkEmulator {
     }
 
     /// Puts netem at both exits.
-    private func shape(_ link: PlannedLink) throws(NetlinkError) {
-        for (name, profile) in [(link.routerEnd, link.path.up), (link.clientEnd, link.path.down)] {
-            let stages = NetemParameters.stages(for: profile, mtu: link.path.mtu)
-                .map { QueueDiscipline.netem(NetworkEmulation($0)) }
+    private func shape(_ index: Int) throws(NetlinkError) {
+        let link = links[index]
+        let ends = [(link.routerEnd, profiles[index].up), (link.clientEnd, profiles[index].down)]
+        for (name, profile) in ends {
+            let stages = NetemParameters.stages(
+                for: profile, mtu: link.path.mtu, isChanging: hasChanged[index]
+            ).map { QueueDiscipline.netem(NetworkEmulation($0)) }
             // tc qdisc replace dev wifi0-r root handle 1: netem limit 1000000 delay 10000us
             try controller.setRootQueue(
                 stages[0], on: name, handle: stages.count > 1 ? Self.rootHandle : nil)
@@ -99,6 +109,7 @@ package final class NetemLinkEmulator: LinkEmulator {
             // Then what is inside goes with its queue.
             // tc qdisc delete dev wifi0-r root
             for name in ends { try controller.removeRootQueue(on: name) }
+            hasChanged[path] = profiles[path] != (link.path.up, link.path.down)
         } catch {
             throw TestbedError("cut \(link.path.name)", error)
         }
@@ -111,7 +122,7 @@ package final class NetemLinkEmulator: LinkEmulator {
         let link = links[path]
         do {
             // Nothing may come in before the queues are back.
-            try shape(link)
+            try shape(path)
             // tc filter delete dev wifi0-c ingress protocol all prio 1
             for name in [link.clientEnd, link.routerEnd] {
                 try controller.removeIngressFilter(priority: Self.dropPriority, on: name)
@@ -122,15 +133,39 @@ package final class NetemLinkEmulator: LinkEmulator {
         isCut[path] = false
     }
 
+    /// Gives the queues that are in place other parameters. Only where netem had nothing to do but
+    /// limit the rate does the first change put new queues there, and what is inside is lost.
+    @discardableResult
+    package func change(
+        _ path: Int, up: LinkProfile, down: LinkProfile
+    ) throws(TestbedError) -> Instant {
+        guard profiles[path] != (up, down) else { return MonotonicClock.now() }
+        for profile in [up, down] {
+            if let obstacle = NetemParameters.obstacle(to: profile) {
+                throw TestbedError("change \(links[path].path.name)", obstacle)
+            }
+        }
+        profiles[path] = (up, down)
+        hasChanged[path] = true
+        guard !isCut[path] else { return MonotonicClock.now() }
+        do {
+            // tc qdisc replace dev wifi0-r root handle 1: netem limit 1000000 delay 250000us
+            try shape(path)
+        } catch {
+            throw TestbedError("change \(links[path].path.name)", error)
+        }
+        return MonotonicClock.now()
+    }
+
     /// Counted since the link was last mended.
     package func statistics() throws(TestbedError) -> [LinkStatistics] {
         do {
             // tc -s qdisc show
             let queues = try controller.queues().filter { $0.kind == "netem" }
-            return try links.map { link throws(NetlinkError) in
+            return try zip(links, profiles).map { link, profile throws(NetlinkError) in
                 LinkStatistics(
-                    up: try direction(link.path.up, link.routerEnd, queues),
-                    down: try direction(link.path.down, link.clientEnd, queues))
+                    up: try direction(profile.up, link.routerEnd, queues),
+                    down: try direction(profile.down, link.clientEnd, queues))
             }
         } catch {
             throw TestbedError("read the counters of netem", error)

@@ -1,3 +1,4 @@
+package import LinkModel
 internal import LinuxSystem
 internal import Netlink
 package import NetworkPrimitives
@@ -48,9 +49,16 @@ extension TestbedController {
     /// Undoes `cut`.
     package func mend(_ path: Int) throws(TestbedError) { try emulator.mend(path) }
 
-    /// All paths up, mended and empty, as after `build`: so a run begins.
+    /// The link of a path is like this from the returned instant on (`LinkEmulator.change`).
+    @discardableResult
+    package func change(
+        _ path: Int, up: LinkProfile, down: LinkProfile
+    ) throws(TestbedError) -> Instant { try emulator.change(path, up: up, down: down) }
+
+    /// All paths as the topology says, up, mended and empty, as after `build`: so a run begins.
     package func restore() throws(TestbedError) {
         for path in topology.paths.indices {
+            try change(path, up: topology.paths[path].up, down: topology.paths[path].down)
             _ = try emulator.cut(path)
             try restore(path)
         }

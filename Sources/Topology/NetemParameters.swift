@@ -31,7 +31,11 @@ package struct NetemParameters: Hashable, Sendable {
     ///   the MTU that travel; smaller ones take room from the queue, and what waits for the line has
     ///   less jitter.
     /// - Without a rate nothing waits, and there is only the way.
-    package static func stages(for profile: LinkProfile, mtu: Int) -> [NetemParameters] {
+    /// - A link that changes while it carries frames (`isChanging`) has a way even where that does
+    ///   nothing, and keeps frames in order when its delay falls.
+    package static func stages(
+        for profile: LinkProfile, mtu: Int, isChanging: Bool = false
+    ) -> [NetemParameters] {
         var way = NetemParameters(limit: wayLimit)
         way.delay = profile.oneWayDelay
         way.jitter = profile.jitter
@@ -39,7 +43,7 @@ package struct NetemParameters: Hashable, Sendable {
         way.duplication = profile.duplication
         way.corruption = profile.corruption
         // netem sorts by the time of departure, except where there is a rate.
-        if profile.jitter > .zero, !profile.reorders { way.rate = orderingRate }
+        if profile.jitter > .zero || isChanging, !profile.reorders { way.rate = orderingRate }
         guard let rate = profile.rate else { return [way] }
         let frame = mtu + ethernetHeader
         var line = NetemParameters(limit: waiting(profile.queue, rate, frame) + 1)
@@ -49,7 +53,7 @@ package struct NetemParameters: Hashable, Sendable {
             way.limit = line.limit + frames(in: profile.oneWayDelay + profile.jitter, rate, frame)
             return [way]
         }
-        return way.isEmpty ? [line] : [way, line]
+        return way.isEmpty && !isChanging ? [line] : [way, line]
     }
 
     /// Why netem cannot be this direction of a link; `nil` when it can.

@@ -49,6 +49,26 @@ struct LinkDirectionTests {
         #expect(link.statistics.offered == 500 + link.statistics.downDrops)
     }
 
+    @Test("a new profile counts from the next frame on, and a falling delay reorders nothing")
+    func change() {
+        var link = LinkDirection(
+            profile: LinkProfile(rate: nil, oneWayDelay: .milliseconds(100)),
+            generator: SeededGenerator(seed: 1))
+        func arrival(_ milliseconds: Int) -> Verdict {
+            .deliver(at: .zero + .milliseconds(milliseconds))
+        }
+        #expect(link.offer(bytes: 100, now: .zero) == arrival(100))
+        link.profile.oneWayDelay = .milliseconds(10)
+        #expect(link.offer(bytes: 100, now: .zero + .milliseconds(20)) == arrival(100))
+        #expect(link.offer(bytes: 100, now: .zero + .milliseconds(95)) == arrival(105))
+        // 1000 octets at 8 Mbit/s.
+        link.profile.rate = BitRate(bitsPerSecond: 8_000_000)
+        #expect(link.offer(bytes: 1_000, now: .zero + .milliseconds(200)) == arrival(211))
+        #expect(link.offer(bytes: 1_000, now: .zero + .milliseconds(200)) == arrival(212))
+        link.profile.loss = .bernoulli(1)
+        #expect(link.offer(bytes: 1_000, now: .zero + .milliseconds(300)) == .drop(.loss))
+    }
+
     @Test("under load the line carries its rate, no more and no less")
     func throughput() {
         var profile = LinkProfile(

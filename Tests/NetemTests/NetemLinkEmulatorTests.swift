@@ -57,6 +57,39 @@ extension NetemTests {
             expect(median(ways.both), near: .microseconds(40_560), within: .microseconds(300))
         }
 
+        @Test("a link can be made another one while frames travel")
+        func change() throws {
+            let near = Self.profile(50, .milliseconds(5))
+            let far = Self.profile(50, .milliseconds(200))
+            for first in [near, Self.profile(50, .zero)] {
+                let bed = try EmulatedLink([(first, first)])
+                let emulator = try bed.emulate()
+                defer { emulator.stop() }
+                try emulator.change(0, up: far, down: near)
+                let start = MonotonicClock.now()
+                try bed.sendUp(1, frame: 1000)
+                // What comes after the delay fell does not overtake what came before.
+                try emulator.change(0, up: near, down: far)
+                try bed.sendUp(2, frame: 1000)
+                try bed.sendDown(3, frame: 1000)
+                let arrivals = try (0..<2).map { _ in
+                    try #require(try bed.routerSocket.receive(until: start + .seconds(1)))
+                }
+                #expect(arrivals.map(\.number) == [1, 2])
+                #expect(arrivals.allSatisfy { $0.at - start >= .milliseconds(200) })
+                let back = try #require(try bed.clientSocket.receive(until: start + .seconds(1)))
+                #expect(back.number == 3 && back.at - start >= .milliseconds(200))
+                // A change of a link that is cut counts once it is mended.
+                _ = try emulator.cut(0)
+                try emulator.change(0, up: first, down: first)
+                try emulator.mend(0)
+                let again = MonotonicClock.now()
+                try bed.sendDown(4, frame: 1000)
+                let last = try #require(try bed.clientSocket.receive(until: again + .seconds(1)))
+                #expect(last.number == 4 && last.at - again < .milliseconds(150))
+            }
+        }
+
         @Test("full frames pass at the line rate within 2 %", arguments: [2.0, 50, 100])
         func rate(megabits: Double) throws {
             let profile = Self.profile(megabits, .milliseconds(5)) { $0.queue = .packets(400) }

@@ -46,6 +46,21 @@ struct NetemParametersTests {
             } == ["limit 10 rate 10000000bit"])
     }
 
+    @Test("a link that changes keeps its way, and the order when its delay falls")
+    func changing() {
+        var profile = LinkProfile(
+            rate: BitRate(bitsPerSecond: 10_000_000), oneWayDelay: .zero)
+        profile.queue = .packets(9)
+        #expect(
+            NetemParameters.stages(for: profile, mtu: 1500, isChanging: true).map(\.arguments)
+                == ["limit 1000000 rate 1000000000000bit", "limit 10 rate 10000000bit"])
+        profile.oneWayDelay = .milliseconds(15)
+        profile.reorders = true
+        #expect(
+            NetemParameters.stages(for: profile, mtu: 1500, isChanging: true).map(\.arguments)
+                == ["limit 1000000 delay 15000us", "limit 10 rate 10000000bit"])
+    }
+
     @Test("jitter keeps the order unless it may reorder")
     func jitter() {
         #expect(

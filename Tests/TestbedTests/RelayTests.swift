@@ -104,6 +104,47 @@ extension NamespaceSuites {
             }
         }
 
+        @Test("a link can be made another one while frames travel, and is restored")
+        func change() throws {
+            let near = LinkProfile(rate: nil, oneWayDelay: .milliseconds(5))
+            let testbed = try testbed(up: near, down: near)
+            defer { testbed.tearDown() }
+            let pair = try DatagramPair(testbed, path: 0)
+            func transit() throws -> Double {
+                let start = MonotonicClock.now()
+                pair.sendUp(1)
+                #expect(try pair.server.receive(within: .seconds(2)) == 1)
+                return (MonotonicClock.now() - start).milliseconds
+            }
+            var time = try transit()
+            #expect(time >= 5 && time < 100, "\(time)")
+            var far = near
+            far.oneWayDelay = .milliseconds(300)
+            try testbed.change(0, up: far, down: near)
+            time = try transit()
+            #expect(time >= 300 && time < 400, "\(time)")
+            // What comes after the delay fell does not overtake what came before.
+            let start = MonotonicClock.now()
+            pair.sendUp(2)
+            far.oneWayDelay = .milliseconds(10)
+            try testbed.change(0, up: far, down: near)
+            pair.sendUp(3)
+            #expect(try pair.server.receive(within: .seconds(2)) == 2)
+            #expect(MonotonicClock.now() - start >= .milliseconds(300))
+            #expect(try pair.server.receive(within: .seconds(2)) == 3)
+            // A change of a link that is cut counts once it is mended.
+            _ = try testbed.cut(0)
+            far.oneWayDelay = .milliseconds(200)
+            far.loss = .bernoulli(1)
+            try testbed.change(0, up: near, down: far)
+            try testbed.mend(0)
+            pair.sendDown(4)
+            #expect(try pair.client.receive(within: .milliseconds(500)) == nil)
+            try testbed.restore()
+            pair.sendDown(5)
+            #expect(try pair.client.receive(within: .milliseconds(150)) == 5)
+        }
+
         @Test("duplication, corruption, loss and reordering are carried out")
         func impairments() throws {
             var doubling = Self.ideal

@@ -128,6 +128,6 @@ extension FieldReader {
         if over != nil, word != nil {
             throw error("over", "a link is up or down at once; delay, loss and rate take time")
         }
-        return LinkChange(at: start, over: over ?? .zero, path: path, kind)
+        return LinkChange(at: start, over: over ?? .zero, path: path, kind: kind)
     }
 }

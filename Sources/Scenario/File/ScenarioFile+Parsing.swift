@@ -196,11 +196,14 @@ extension ScenarioFile {
             return scenario.problems.first ?? scenario.problem(on: found)
         }
         guard let fault = wanted.lazy.compactMap(problem).first else { return }
-        let key = String(fault.option.drop { $0 == "-" }.prefix { $0 != " " })
+        let isEvent = fault.option.hasPrefix("link change")
+        let key =
+            isEvent ? "events" : String(fault.option.drop { $0 == "-" }.prefix { $0 != " " })
+        let reason = isEvent ? fault.description : fault.reason
         let isShared = !readers.leg.has(key) && readers.options.has(key)
         let possible = wanted.filter { problem($0) == nil }.map(\.rawValue)
         throw (isShared ? readers.options : readers.leg).error(
-            key, fault.reason,
+            key, reason,
             suggestion: possible.isEmpty
                 ? nil : "backends: [\(possible.joined(separator: ", "))]")
     }

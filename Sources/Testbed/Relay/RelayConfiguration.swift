@@ -109,7 +109,7 @@ extension RadioPromotion {
 
 extension LinkProfile {
     /// Times in nanoseconds, shares as numbers.
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         let queueText: JSONValue.Member =
             switch queue {
             case .packets(let count): .init("queue_packets", .integer(Int64(count)))
@@ -133,7 +133,7 @@ extension LinkProfile {
         ])
     }
 
-    fileprivate init?(_ json: JSONValue) {
+    init?(_ json: JSONValue) {
         guard let delay = json["delay_ns"]?.asInteger, let jitter = json["jitter_ns"]?.asInteger,
             let reorders = json["reorder"]?.asBool,
             let duplication = json["duplication"]?.asDouble,

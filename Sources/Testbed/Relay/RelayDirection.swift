@@ -195,6 +195,9 @@ final class RelayDirection {
         while let frame = held.popMin() { slots.giveBack(frame.slot) }
     }
 
+    /// Carries frames that come from now on as this says.
+    func setProfile(_ profile: LinkProfile) { model.profile = profile }
+
     var statistics: LinkStatistics.Direction {
         var result = LinkStatistics.Direction()
         result.delivered = delivered

@@ -1,3 +1,4 @@
+package import LinkModel
 package import LinuxSystem
 package import NetworkPrimitives
 internal import Scenario
@@ -56,6 +57,19 @@ package final class RelayLinkEmulator: LinkEmulator {
 
     package func mend(_ link: Int) throws(TestbedError) {
         _ = try command("mend", [.init("link", .integer(Int64(link)))])
+    }
+
+    @discardableResult
+    package func change(
+        _ link: Int, up: LinkProfile, down: LinkProfile
+    ) throws(TestbedError) -> Instant {
+        try Self.time(
+            of: command(
+                "change",
+                [
+                    .init("link", .integer(Int64(link))), .init("up", up.json),
+                    .init("down", down.json),
+                ]))
     }
 
     package func statistics() throws(TestbedError) -> [LinkStatistics] {

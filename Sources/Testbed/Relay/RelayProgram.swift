@@ -10,9 +10,10 @@ internal import Topology
 /// started in.
 ///
 /// It is told what to do on standard input, a JSON object a line: first a `RelayConfiguration`, then
-/// `{"command":"cut","link":0}`, `mend` (same form) and `{"command":"statistics"}`. Each is answered by a line on standard output
-/// that repeats the command, with `time_ns` of `CLOCK_MONOTONIC`; the first answer is `ready`. It ends
-/// with its input.
+/// `{"command":"cut","link":0}`, `mend` (same form), `change` (with the profiles `up` and `down` in
+/// the form of the configuration besides) and `{"command":"statistics"}`. Each is answered by a line
+/// on standard output that repeats the command, with `time_ns` of `CLOCK_MONOTONIC`; the first answer
+/// is `ready`. It ends with its input.
 package final class RelayProgram {
     /// Why it ends before its input does.
     package struct Failure: Error, CustomStringConvertible {
@@ -125,10 +126,7 @@ package final class RelayProgram {
         else { throw Failure(description: "no command: \(text)") }
         switch command {
         case "cut", "mend":
-            guard let index = json["link"]?.asInteger, links.indices.contains(Int(index)) else {
-                throw Failure(description: "no such link: \(text)")
-            }
-            let link = links[Int(index)]
+            let link = try link(of: json)
             if command == "mend" {
                 // What came while the link was cut must not pass.
                 try link.up.receive()
@@ -136,12 +134,29 @@ package final class RelayProgram {
             }
             link.setUp(command == "mend")
             try answer(command, at: RelayClock.now())
+        case "change":
+            let link = try link(of: json)
+            guard let up = json["up"].flatMap({ LinkProfile($0) }),
+                let down = json["down"].flatMap({ LinkProfile($0) })
+            else { throw Failure(description: "no profiles: \(text)") }
+            // What came before the change is carried as before it.
+            try link.up.receive()
+            try link.down.receive()
+            link.up.setProfile(up)
+            link.down.setProfile(down)
+            try answer(command, at: RelayClock.now())
         case "statistics":
             try answer(
                 command, at: RelayClock.now(),
                 [.init("links", .array(links.map(\.statistics.json)))])
         default: throw Failure(description: "unknown command: \(text)")
         }
+    }
+
+    private func link(of json: JSONValue) throws -> RelayLink {
+        guard let index = json["link"]?.asInteger, links.indices.contains(Int(clamping: index))
+        else { throw Failure(description: "no such link: \(json.compact)") }
+        return links[Int(clamping: index)]
     }
 
     private func answer(
