@@ -114,6 +114,12 @@ struct HandoverOptions: ParsableArguments {
     @Option(help: "What a joining subflow may carry when (default: standard).")
     var join: JoinVariant?
 
+    @Option(
+        help:
+            "What is sent on a subflow whose join is not proved yet, of syn-data (default: limited)."
+    )
+    var provisional: ProvisionalName?
+
     @Option(help: "Whose stack the client is (default: swift).")
     var client: EndpointKind?
 
@@ -174,6 +180,7 @@ struct HandoverOptions: ParsableArguments {
         if let mode { scenario.mode = mode }
         if let breakKind { scenario.breakKind = breakKind }
         if let join { scenario.join = join }
+        if let provisional { scenario.provisional = provisional }
         if let client { scenario.client = client }
         if let server { scenario.server = server }
         if let workload { scenario.workloadKind = workload }

@@ -59,8 +59,10 @@ extension ScenarioFile {
         self.init(
             story: story, backends: backends, base: base, links: links, legs: legs,
             axes: axes, metrics: metrics, expectations: expectations)
-        if legs.isEmpty { try check(nil, (reader, reader), topology) }
-        for (leg, entry) in zip(legs, readers) { try check(leg, (entry, reader), topology) }
+        if legs.isEmpty { try check(nil, (reader, reader, fields), topology) }
+        for (leg, entry) in zip(legs, readers) {
+            try check(leg, (entry, reader, fields), topology)
+        }
     }
 
     /// Where a scenario can run where nothing is said.
@@ -177,9 +179,9 @@ extension ScenarioFile {
 
     /// Refuses what a leg, or the only experiment, cannot do in any place where it should.
     ///
-    /// - Parameter readers: Those of the leg and of the options, to name the place.
+    /// - Parameter readers: Those of the leg, the options and the whole file, to name the place.
     private func check(
-        _ leg: ScenarioLeg?, _ readers: (leg: FieldReader, options: FieldReader),
+        _ leg: ScenarioLeg?, _ readers: (leg: FieldReader, options: FieldReader, file: FieldReader),
         _ topology: (String, [LinkOverride]) throws(ComparisonProblem) -> Topology
     ) throws(TopologyError) {
         var scenario = base
@@ -200,11 +202,10 @@ extension ScenarioFile {
         let key =
             isEvent ? "events" : String(fault.option.drop { $0 == "-" }.prefix { $0 != " " })
         let reason = isEvent ? fault.description : fault.reason
-        let isShared = !readers.leg.has(key) && readers.options.has(key)
+        let reader = [readers.leg, readers.options, readers.file].first { $0.has(key) }
         let possible = wanted.filter { problem($0) == nil }.map(\.rawValue)
-        throw (isShared ? readers.options : readers.leg).error(
-            key, reason,
-            suggestion: possible.isEmpty
-                ? nil : "backends: [\(possible.joined(separator: ", "))]")
+        let suggestion =
+            possible.isEmpty ? nil : "backends: [\(possible.joined(separator: ", "))]"
+        throw (reader ?? readers.leg).error(key, reason, suggestion: suggestion)
     }
 }
