@@ -182,6 +182,11 @@ extension Connection {
                 loseMapping(index, now: now)
             } else {
                 closeSubflow(index, now: now)
+                // The peer has a reason, and the REMOVE_ADDR that goes with it may still be on a
+                // slower path: with another subflow left there is time.
+                if subflows[index].isOpener, subflows.contains(where: \.isUsable) {
+                    noteFailedJoin(index, mayRetry: true, now: now)
+                }
             }
         }
     }

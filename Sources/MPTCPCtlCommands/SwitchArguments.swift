@@ -42,7 +42,8 @@ struct SwitchArguments: ParsableArguments {
             discussion: """
                 A client to which data was announced that does not come for 500 ms, or for the \
                 server's timeout, which it asks for, joins another path. Both ends have to have it, \
-                and say so in an experimental MPTCP option; a peer that does not never sees the flag.
+                and say so in an experimental MPTCP option; a peer that does not never sees the flag. \
+                A sender whose records leave one by one announces none of them.
                 """))
     var idleSignal: Toggle?
 

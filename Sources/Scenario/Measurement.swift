@@ -94,6 +94,8 @@ extension HandoverQuestion {
             case .earlyData: .thirdACK
             case .synData: .syn
             }
+        if scenario.scheduler == .redundant { redundantDirections.insert(.upload) }
+        if scenario.serverScheduler == .redundant { redundantDirections.insert(.download) }
         newPathRoundTrip = paths.newPath.roundTrip.wholeNanoseconds
         if scenario.workloadKind == .bulk {
             remainingGoodput = paths.newPath.way(scenario.direction).goodput

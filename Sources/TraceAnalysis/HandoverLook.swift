@@ -64,7 +64,8 @@ extension HandoverLook {
     private func detection() -> Known<Int64> {
         guard let start = question.breakTime else { return .unknown(Self.noBreak) }
         var moments: [Int64] = connection.joins.compactMap(\.start)
-        for direction in TraceDirection.allCases {
+        for direction in TraceDirection.allCases
+        where !question.redundantDirections.contains(direction) {
             moments += connection[direction].reinjections.compactMap(\.times.first)
         }
         for signal in connection.signals {
@@ -94,13 +95,20 @@ extension HandoverLook {
     }
 
     private func firstReinjection() -> Known<Int64> {
-        if question.breakTime == nil { return .unknown(Self.noBreak) }
+        if let reason = whyReinjectionsAreUnknown { return .unknown(reason) }
         return Known(reinjections().first?.time, orUnknown: Self.nothingReinjected)
     }
 
     private static let nothingReinjected = "nothing was reinjected"
 
+    private var whyReinjectionsAreUnknown: String? {
+        if question.breakTime == nil { return Self.noBreak }
+        guard question.redundantDirections.contains(question.direction) else { return nil }
+        return "the redundant scheduler sends every octet on each path"
+    }
+
     private func reinjectionDelays() -> Known<HandoverMeasurement.ReinjectionDelays> {
+        if let reason = whyReinjectionsAreUnknown { return .unknown(reason) }
         guard let start = question.breakTime else { return .unknown(Self.noBreak) }
         let delays = reinjections().map { $0.time - start }.sorted()
         guard let first = delays.first, let last = delays.last else {
@@ -114,7 +122,7 @@ extension HandoverLook {
     }
 
     private func reinjectedOctets() -> Known<Octets> {
-        if question.breakTime == nil { return .unknown(Self.noBreak) }
+        if let reason = whyReinjectionsAreUnknown { return .unknown(reason) }
         let all = reinjections().map { stream.reinjections[$0.index] }
         for reinjection in all {
             for subflow in [reinjection.from, reinjection.to] where !showsArrival(subflow) {

@@ -44,6 +44,9 @@ package struct HandoverQuestion: Hashable, Sendable {
     /// all it can get.
     package var remainingGoodput: Double?
 
+    /// Directions whose sender sends every octet on each path: a copy there shows nothing.
+    package var redundantDirections: Set<TraceDirection> = []
+
     package init(
         breakTime: Int64?, makeTime: Int64?, direction: TraceDirection, paths: [Path],
         oldPath: Int, newPath: Int, window: Range<Int64>

@@ -73,6 +73,36 @@ import Topology
         }
     }
 
+    /// Every policy, told of the break and not told, both workloads: completed, intact, and both
+    /// witnesses agree. Copies of the redundant scheduler are no reinjections.
+    @Test(arguments: PathPolicy.allCases, [BreakKind.linkDown, .silent])
+    func everyPolicyCompletes(policy: PathPolicy, kind: BreakKind) throws {
+        for (workload, direction) in [
+            (WorkloadKind.bulk, Direction.upload), (.bulk, .download), (.stream, .upload),
+            (.echo, .download),
+        ] {
+            // Nothing tells a client that joins only after a break, and announces nothing.
+            if policy == .singlePath, kind == .silent, workload == .bulk, direction == .download {
+                continue
+            }
+            var scenario = HandoverScenario()
+            scenario.requestedPolicy = policy
+            scenario.breakKind = kind
+            scenario.mode = policy == .singlePath ? .breakBeforeMake : .makeBeforeBreak
+            scenario.workloadKind = workload
+            scenario.direction = direction
+            scenario.runs = 1
+            scenario.duration = .milliseconds(2_300)
+            let result = try run(scenario, testbed: "multimob").runs[0]
+            #expect(
+                result.outcome == .completed,
+                "\(workload) \(direction): \(result.reason ?? "")")
+            #expect(result.bytes.isIntact == true)
+            #expect(result[.resume] != nil, "\(workload) \(direction)")
+            if policy == .redundant { #expect(result[.firstReinjectionDelay] == nil) }
+        }
+    }
+
     /// IPv6, and a handover from IPv6 to IPv4: the same, and the server's second address is known in
     /// time.
     @Test(arguments: ["wifi-lte-v6", "wifi-v6-lte-v4"], BreakKind.allCases)

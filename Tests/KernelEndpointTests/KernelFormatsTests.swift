@@ -69,6 +69,17 @@ struct KernelFormatsTests {
         #expect(!KernelCounters(netstat: "MPTcpExt: A").isAvailable)
     }
 
+    @Test func droppedPacketsOfAllProcessors() throws {
+        let text = """
+            0697e633 000000a4 0000002e 00000000
+            06e0f825 0000032b 00000021 00000000
+
+            """
+        #expect(PacketBacklog.dropped(softnet: text) == 0xa4 + 0x32b)
+        #expect(PacketBacklog.dropped(softnet: "x\n1 g") == 0)
+        #expect(try PacketBacklog.dropped() >= 0)
+    }
+
     @Test(.enabled("needs root and a kernel with MPTCP") { KernelNamespace.isPossible })
     func settingsBelongToTheNamespace() throws {
         let namespace = try KernelNamespace()

@@ -56,9 +56,10 @@ import Testing
             oracle.look(
                 PathOracle.Sight(timeout: .milliseconds(milliseconds)), OracleThresholds())
         }
-        #expect([1_400, 1_600, 1_600, 3_200, 200, 1_500].map(look) == [
-            nil, .oracleTimeout, nil, .oracleTimeout, nil, .oracleTimeout,
-        ])
+        #expect(
+            [1_400, 1_600, 1_600, 3_200, 200, 1_500].map(look) == [
+                nil, .oracleTimeout, nil, .oracleTimeout, nil, .oracleTimeout,
+            ])
     }
 
     /// The loss is told, whatever else is wrong; thresholds can be others.

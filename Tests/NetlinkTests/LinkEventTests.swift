@@ -107,17 +107,21 @@ struct LinkEventTests {
         #expect(seen.contains(.linkRemoved(link, name: "left")))
     }
 
+    /// Whether an address was added; any if `address` is `nil`.
+    private func isAddition(_ event: LinkEvent, _ address: IPAddress?) -> Bool {
+        guard case .addressAdded(let added) = event else { return false }
+        return address == nil || added.address == address
+    }
+
     @Test("topics that were not asked for stay away")
     func topics() throws {
         let bed = try NetlinkTestbed()
         let monitor = try LinkEventMonitor(in: bed.a, topics: .addresses)
         try bed.left.createVeth("other0", peer: "other1")
-        try bed.left.addAddress(.v4(0x0a09_0707), prefixLength: 24, to: "left")
-        let seen = try events(monitor) { !$0.isEmpty }
-        #expect(seen.count == 1)
-        guard case .addressAdded = seen.first else {
-            Issue.record("\(seen)")
-            return
-        }
+        let address = IPAddress.v4(0x0a09_0707)
+        try bed.left.addAddress(address, prefixLength: 24, to: "left")
+        // Link-local addresses of IPv6 come on their own, when the kernel gets to it.
+        let seen = try events(monitor) { $0.contains { isAddition($0, address) } }
+        #expect(seen.allSatisfy { isAddition($0, nil) }, "\(seen)")
     }
 }

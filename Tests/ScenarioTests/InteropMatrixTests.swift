@@ -143,6 +143,36 @@ struct InteropMatrixTests {
         #expect(InteropJudgement(cell, evidence()).complaints.first?.hasPrefix("MPPrioRx") == true)
     }
 
+    /// The kernel resets a subflow whose address goes while data wait to be read there, once each.
+    @Test func removalsExcuseOneResetEach() {
+        for (signal, allowed) in [
+            (InteropCell.Signal.kernelRemoves, Int64(2)), (.weRemove, 1), (.kernelAdds, 0),
+        ] {
+            var cell = Self.cell
+            cell.signal = signal
+            cell.subflows = .three
+            func complaints(_ resets: Int64) -> [String] {
+                let judged = InteropJudgement(
+                    cell, evidence { $0.counters.append(.init("MPRstTx", .integer(resets))) })
+                return judged.complaints.filter { $0.hasPrefix("MPRstTx") }
+            }
+            #expect(complaints(allowed) == [])
+            #expect(complaints(allowed + 1) != [])
+        }
+    }
+
+    /// What the host itself lost may be sent again; nothing else is excused by it.
+    @Test func whatTheHostDroppedIsRepeated() {
+        func complaints(_ counters: [(String, Int64)]) -> [String] {
+            let evidence = evidence { evidence in
+                evidence.counters += counters.map { .init($0.0, .integer($0.1)) }
+            }
+            return InteropJudgement(Self.cell, evidence).complaints
+        }
+        #expect(complaints([("DuplicateData", 3), ("SoftnetDropped", 1)]) == [])
+        #expect(complaints([("MPRstRx", 1), ("SoftnetDropped", 1)]) == ["MPRstRx is 1"])
+    }
+
     /// A selection is made among the cells that are asked for.
     @Test func filteredMatricesAreSelectedFrom() {
         let some = Self.all.filter { $0.signal == .weRemove && $0.family == .v6 }

@@ -53,6 +53,52 @@ import WireFormat
         #expect(client[.portReceived] == (announces ? 1 : 0))
     }
 
+    /// The server gives up an address. Its FIN comes over the fast path, the REMOVE_ADDR over a slow
+    /// one: nothing is joined to that address in between. If the REMOVE_ADDR never comes, another
+    /// subflow is tried a second later.
+    @Test(arguments: [true, false])
+    func aPeerThatClosesIsNotAskedAgainAtOnce(isRemovalLost: Bool) throws {
+        var shape = TwoPathNetwork.Shape.full
+        shape.wifi.oneWayDelay = .milliseconds(200)
+        shape.server.connection.deniesInitialAddress = true
+        shape.server.connection.announcedAddresses = [Self.second.address]
+        let network = TwoPathNetwork(shape, upload: 100_000, download: 0)
+        addSecondAddress(network)
+        network.clientApp.finishes = false
+        network.at(8_000) {
+            $0.clientApp.finishes = true
+            $0.release($0.client, 0)
+        }
+        network.at(2_000) { network in
+            network.simulation.perform(network.server) {
+                $0.giveUpAddress(Self.second.address, now: network.simulation.now)
+            }
+        }
+        network.filter { segment, link, _ in
+            guard isRemovalLost || link == 1 else { return true }
+            segment.header.options.mptcp.removeAll {
+                if case .removeAddress = $0 { true } else { false }
+            }
+            return true
+        }
+        #expect(network.run(.seconds(30)))
+        network.expectIntact()
+        let closed = try #require(network.first("subflow_closed_by_peer", network.client))
+        let joins = network.log.filter {
+            $0.host == network.client && $0.event.name == "join_sent"
+        }.map(\.event.time)
+        let heard = network.simulation.hosts[network.client].mib[.removeAddressReceived]
+        if isRemovalLost {
+            #expect(heard == 0)
+            #expect(joins.count > 1 && joins[1] >= closed + .milliseconds(900))
+        } else {
+            // Too late for the subflow that it is about, in time for the next join.
+            #expect(heard > 0)
+            #expect(network.first("address_removed_by_peer", network.client) == nil)
+            #expect(joins.count == 1)
+        }
+    }
+
     /// A client that does not know the flag is refused.
     @Test func denyFlagIsMeant() {
         var shape = TwoPathNetwork.Shape.full

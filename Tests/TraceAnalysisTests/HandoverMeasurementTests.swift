@@ -165,6 +165,23 @@ import WireFormat
         #expect(result.unknownToSenderAtReady == .value(0))
     }
 
+    /// A copy that would have been sent anyway shows neither that anybody knows, nor a reinjection.
+    @Test func redundantCopiesShowNothing() throws {
+        var script = Self.streaming(isBackupJoined: true)
+        script.data(path: 1, sent: 250.5, arrived: 280.5, position: 1, offset: 700, length: 100)
+        var question = Self.question()
+        #expect(milliseconds(try Self.measure(script, question).detection.value) == 0.5)
+        question.redundantDirections = [.upload]
+        let result = try Self.measure(script, question)
+        #expect(result.detection.value == nil)
+        #expect(result.timeline.firstReinjection.value == nil)
+        #expect(result.usefulReinjectedOctets.value == nil)
+        #expect(
+            result.reinjectionDelays.reason
+                == "the redundant scheduler sends every octet on each path")
+        #expect(milliseconds(result.resume.value) == 30.5)
+    }
+
     @Test func anOldPathThatStillDeliversIsNoResumption() throws {
         var script = Self.streaming(isBackupJoined: true)
         // address-removed: the record of 240 arrives in spite of the removal, and its copy later.

@@ -52,6 +52,7 @@ final class InteropRun {
             try network.setLoss(cell.loss)
             try prepareKernel()
             before = try kernelCounters()
+            let droppedBefore = try PacketBacklog.dropped()
             defer { for process in [client, server] { process?.terminate() } }
             do {
                 try startEndpoints()
@@ -67,6 +68,8 @@ final class InteropRun {
             counters = try kernelCounters().since(before).nonZero.map {
                 JSONValue.Member($0.name, .integer($0.value))
             }
+            let dropped = try PacketBacklog.dropped() - droppedBefore
+            if dropped > 0 { counters.append(.init(PacketBacklog.counterName, .integer(dropped))) }
             reasons += judge(counters)
         } catch {
             reasons.append("\(error)")

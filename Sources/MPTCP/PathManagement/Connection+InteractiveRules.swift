@@ -100,6 +100,6 @@ extension Connection {
         else { return }
         interactive.nextMeasurement = now + InteractiveState.measurementInterval
         let start = max(data.acknowledged, data.next - subflows[primary].tcp.effectiveMSS)
-        map(start..<data.next, on: primary, kind: .copy, now: now)
+        map(start..<data.next, on: primary, kind: .reinjection, now: now)
     }
 }

@@ -185,7 +185,7 @@ extension Connection {
         events.append(.subflowOpened(id, subflows[index].tcp.tuple))
     }
 
-    /// A join failed: its address is left alone until its interface comes up again, or until a
+    /// A join failed, or the peer closed what it opened: its address is left alone until its interface comes up again, or until a
     /// retry, if the peer or the failure allows one (RFC 8684, 3.6, T flag).
     mutating func noteFailedJoin(_ index: Int, mayRetry: Bool, now: Instant) {
         paths.noteFailedJoin(from: subflows[index].tcp.tuple.local.address)

@@ -4,8 +4,10 @@ internal import TCP
 /// Paths that are potentially failed: who says so, and what follows (fast-join, 2.4 and 5.8). Any
 /// valid segment clears a path of suspicion.
 extension Connection {
-    /// A path is potentially failed: nothing is scheduled there while there is another.
+    /// A path is potentially failed: nothing is scheduled there while there is another. Whoever says
+    /// so again says nothing new.
     mutating func suspectPath(_ index: Int, _ reason: SuspicionReason, now: Instant) {
+        guard !subflows[index].isSuspect else { return }
         counters.switching.count(reason)
         log(
             "path_suspected", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),

@@ -50,6 +50,9 @@ package struct InteropJudgement {
         kernelIsClient ? evidence.server : evidence.client
     }
     private var isLossy: Bool { cell.loss != .none }
+    /// Whether the host itself lost packets meanwhile, of this conversation or of another at the same
+    /// time: its processors' queues were full. What was lost is repeated.
+    private var hostDropped: Bool { evidence["SoftnetDropped"] > 0 }
 
     private mutating func require(_ condition: Bool, _ complaint: @autoclosure () -> String) {
         if !condition { complaints.append(complaint()) }
@@ -181,7 +184,8 @@ package struct InteropJudgement {
             if isFastClose, !isAbort { complaints.append("\(name) is \(value)") }
             let isRepetition = name == "MPTCPRetrans" || name == "DuplicateData"
             let mayRepeat =
-                isLossy || isAbort || cell.signal == .weRemove || cell.signal == .kernelRemoves
+                isLossy || hostDropped || isAbort || cell.signal == .weRemove
+                || cell.signal == .kernelRemoves
             if isRepetition, !mayRepeat, value > knownRepetitions(name) {
                 complaints.append("\(name) is \(value)")
             }
@@ -203,11 +207,16 @@ package struct InteropJudgement {
         }
     }
 
-    /// The kernel that gives up an address resets the subflow on which data wait to be read
-    /// (kernel-peer.md, 9.3).
+    /// The kernel that gives up an address, or hears that its peer does, resets the subflows there on
+    /// which data wait to be read (kernel-peer.md, 9.3).
     private func knownResets(_ counter: String) -> Int64 {
-        kernelIsClient && cell.end == .halfClose && cell.signal == .kernelRemoves
-            && counter == "MPRstTx" ? 1 : 0
+        guard counter == "MPRstTx" else { return 0 }
+        return switch (cell.signal, kernelIsClient) {
+        case (.weRemove, _), (.kernelRemoves, true): 1
+        // Our joins all go to the address that is removed.
+        case (.kernelRemoves, false): Int64(cell.subflows.rawValue - 1)
+        default: 0
+        }
     }
 
     /// Whether a counter counts faults, whatever the conversation is about.
