@@ -36,6 +36,7 @@ struct EndpointArguments {
             "--interval", "\(workload.interval.wholeNanoseconds)ns",
             "--duration", "\(workload.duration.wholeNanoseconds)ns",
         ]
+        if workload.background > 0 { arguments += ["--background", String(workload.background)] }
         if scenario.client == .swift {
             arguments += ["--policy", scenario.policy.rawValue] + oracle
         }

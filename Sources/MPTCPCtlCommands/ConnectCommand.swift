@@ -49,6 +49,9 @@ struct ConnectCommand: ParsableCommand {
     @Option(help: "From record to record, such as 20ms; or from a reply to the next request.")
     var interval: DurationArgument?
 
+    @Option(help: "interactive: octets a second beside the bursts, such as 12kB.")
+    var background: ByteCountArgument?
+
     @Option(
         help: "How long to make data, such as 4s; 0s for no end. A transfer with a size ignores it."
     )
@@ -86,7 +89,7 @@ struct ConnectCommand: ParsableCommand {
     private func work(seed: UInt64) -> Workload {
         Workload(
             workload, direction, size: size?.value, interval: interval?.value,
-            duration: duration.value, seed: seed)
+            duration: duration.value, seed: seed, background: background?.value ?? 0)
     }
 
     func run() throws {

@@ -132,11 +132,14 @@ struct HandoverOptions: ParsableArguments {
     @Option(help: "Which way the bytes go that are looked at (default: upload).")
     var direction: Direction?
 
-    @Option(help: "bulk: octets in all; else octets of a record or of the larger message.")
+    @Option(help: "bulk: octets in all; else octets of a record, a burst or the larger message.")
     var size: ByteCountArgument?
 
     @Option(help: "From record to record, or from a reply to the next request.")
     var interval: DurationArgument?
+
+    @Option(help: "interactive: octets a second beside the bursts, such as 12kB.")
+    var background: ByteCountArgument?
 
     @Option(
         help: ArgumentHelp(
@@ -187,6 +190,7 @@ struct HandoverOptions: ParsableArguments {
         if let direction { scenario.direction = direction }
         if let size { scenario.size = size.value }
         if let interval { scenario.interval = interval.value }
+        if let background { scenario.background = background.value }
         if let policy { scenario.requestedPolicy = policy }
         if let scheduler { scenario.requestedScheduler = scheduler }
         switching.apply(to: &scenario.switching)

@@ -45,6 +45,7 @@ package enum JSONRenderer {
             "size": workload.size > 0 ? .integer(Int64(workload.size)) : .null,
             "interval_ms": scenario.workloadKind == .bulk
                 ? .null : milliseconds(workload.interval),
+            "background": .integer(Int64(workload.background)),
             "policy": .string(scenario.policy.rawValue),
             "scheduler": .string(scenario.scheduler.rawValue),
             "server_scheduler": .string(scenario.serverScheduler.rawValue),

@@ -71,6 +71,7 @@ package enum ResultsSchema {
                 ("direction", words(Direction.self)),
                 ("size", type(["integer", "null"])),
                 ("interval_ms", nullableNumber),
+                ("background", type("integer", "octets a second beside the bursts")),
                 ("policy", words(PathPolicy.self)),
                 ("scheduler", words(SchedulerName.self)),
                 ("server_scheduler", words(SchedulerName.self)),

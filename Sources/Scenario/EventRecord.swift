@@ -115,8 +115,8 @@ extension WorkloadEndpoint {
     /// The name of the event with `startedFields`.
     package static let startedEventName = "workload-started"
 
-    /// What is done and where its cadence lies, so that the experiment can lock `t0` to it; `nil`
-    /// as long as it is not known.
+    /// What is done, where its cadence lies, so that the experiment can lock `t0` to it, and when
+    /// this end's first record on a cadence was due; `nil` as long as it is not known.
     package var startedFields: [JSONValue.Member]? {
         guard let workload, hasStarted else { return nil }
         return [
@@ -125,6 +125,7 @@ extension WorkloadEndpoint {
             .init("size", .integer(Int64(workload.size))),
             .init("interval_ns", .integer(workload.interval.wholeNanoseconds)),
             .init("phase_ns", recordPhase.map { .integer($0.reference.nanoseconds) } ?? .null),
+            .init("first_record_ns", firstRecord.map { .integer($0.nanoseconds) } ?? .null),
         ]
     }
 }

@@ -129,6 +129,8 @@ package struct HandoverScenario: Hashable, Sendable {
     /// `--size` and `--interval`; `nil` is the default of the workload.
     package var size: Int?
     package var interval: Duration?
+    /// `--background`: octets a second beside an interactive workload.
+    package var background = 0
     /// `--policy`; `nil` follows from the mode.
     package var requestedPolicy: PathPolicy?
     /// `--scheduler`, of both ends; `nil` follows from the policy.
@@ -166,7 +168,8 @@ extension HandoverScenario {
     /// The workload of the run with this seed.
     package func workload(seed: UInt64) -> Workload {
         Workload(
-            workloadKind, direction, size: size, interval: interval, duration: duration, seed: seed)
+            workloadKind, direction, size: size, interval: interval, duration: duration, seed: seed,
+            background: background)
     }
 
     /// The seed of run `index`, which counts from 1. 48 bits, so that no reader of JSON rounds it.
@@ -256,7 +259,9 @@ extension HandoverScenario {
         var result: [ScenarioProblem] = []
         if let size, size <= 0 { result.append(.init("--size", "must be positive")) }
         let workload = workload(seed: seed)
-        if size.map({ $0 > 0 }) ?? true, let problem = workload.problem {
+        if let problem = workload.backgroundProblem {
+            result.append(.init("--background", problem))
+        } else if size.map({ $0 > 0 }) ?? true, let problem = workload.problem {
             result.append(.init(interval == nil ? "--size" : "--interval", problem))
         }
         if workloadKind == .bulk, interval != nil {

@@ -59,11 +59,18 @@ extension HandoverScenario {
     }
 
     /// From `ready` until the next record is due: `t0` lies half-way between two. Zero without a
-    /// cadence, and where records have fallen due before the new path came up.
+    /// cadence, and where records have fallen due before the new path came up. Interactive bursts have
+    /// pauses, and `t0` has no fixed place among them.
     package var nextRecordAfterReady: Duration {
         let workload = workload(seed: seed)
-        guard workload.isPeriodic else { return .zero }
         let ready = mode == .breakBeforeMake ? makeAfter : .zero
+        if workload.kind == .interactive, var schedule = RecordSchedule(workload) {
+            while true {
+                let due = schedule.record().due
+                if due >= breakAt + ready { return due - (breakAt + ready) }
+            }
+        }
+        guard workload.isPeriodic else { return .zero }
         return max(workload.interval / 2 - ready, .zero)
     }
 }

@@ -8,6 +8,10 @@ package enum WorkloadKind: String, Hashable, Sendable, CaseIterable {
     case stream
     /// Records on a cadence as in `stream`, each sent back by the server.
     case echo
+    /// A stream each way at once, as a call is.
+    case voice
+    /// Bursts and pauses, and a reply to each burst: somebody who talks with a machine.
+    case interactive
 }
 
 /// Which way the bytes go that the experiment looks at.
@@ -23,11 +27,14 @@ package struct Workload: Hashable, Sendable {
     package var kind: WorkloadKind
     /// Where the bytes go that are looked at. Of request and reply it is the way of the larger one.
     package var direction: Direction
-    /// bulk: octets in all, 0 for no bound but `duration`. stream, echo: octets of a record.
-    /// request-response: octets of the larger message.
+    /// bulk: octets in all, 0 for no bound but `duration`. stream, echo, voice: octets of a record.
+    /// request-response: octets of the larger message. interactive: octets of a burst.
     package var size: Int
-    /// stream, echo: from record to record. request-response: from a reply to the next request.
+    /// stream, echo, voice: from record to record. request-response: from a reply to the next
+    /// request. interactive: from burst to burst.
     package var interval: Duration
+    /// interactive: octets a second in small records beside the bursts, in whole kilobytes.
+    package var background: Int
     /// How long new data are made; zero without bound. A bulk transfer with a size ignores it.
     package var duration: Duration
     /// Names the bytes: sender and receiver make the same pattern from it.
@@ -35,12 +42,16 @@ package struct Workload: Hashable, Sendable {
 
     /// The smaller message of request and reply.
     package static let smallMessage = 200
+    /// The reply to a burst.
+    package static let burstReply = 750
 
     /// A workload; what is left out takes the default of its kind.
     package init(
         _ kind: WorkloadKind, _ direction: Direction = .upload, size: Int? = nil,
-        interval: Duration? = nil, duration: Duration = .zero, seed: UInt64 = 1
+        interval: Duration? = nil, duration: Duration = .zero, seed: UInt64 = 1,
+        background: Int = 0
     ) {
+        self.background = background
         self.kind = kind
         self.direction = direction
         self.size = size ?? Self.defaultSize(kind)
@@ -55,6 +66,8 @@ package struct Workload: Hashable, Sendable {
         case .bulk: 0
         case .requestResponse: 1_000
         case .stream, .echo: 200
+        case .voice: 160
+        case .interactive: 2_500
         }
     }
 
@@ -62,7 +75,8 @@ package struct Workload: Hashable, Sendable {
     package static func defaultInterval(_ kind: WorkloadKind) -> Duration {
         switch kind {
         case .bulk, .requestResponse: .zero
-        case .stream, .echo: .milliseconds(20)
+        case .stream, .echo, .voice: .milliseconds(20)
+        case .interactive: .nanoseconds(333_333_333)
         }
     }
 
@@ -70,13 +84,31 @@ package struct Workload: Hashable, Sendable {
     package var requestSize: Int { direction == .upload ? size : min(size, Self.smallMessage) }
 
     /// Octets of a reply.
-    package var replySize: Int { direction == .download ? size : min(size, Self.smallMessage) }
+    package var replySize: Int {
+        if kind == .interactive { return Self.burstReply }
+        return direction == .download ? size : min(size, Self.smallMessage)
+    }
 
-    /// Octets of what is looked at as one unit, `nil` for bulk.
-    package var recordSize: Int? { kind == .bulk ? nil : size }
+    /// Octets of what is looked at as one unit, the least where they differ; `nil` for bulk.
+    package var recordSize: Int? {
+        switch kind {
+        case .bulk: nil
+        case .interactive: RecordSchedule.recordSizes.lowerBound
+        case .requestResponse, .stream, .echo, .voice: size
+        }
+    }
 
-    /// Whether records come on an absolute cadence.
-    package var isPeriodic: Bool { kind == .stream || kind == .echo }
+    /// Whether records come on an absolute and steady cadence.
+    package var isPeriodic: Bool { kind == .stream || kind == .echo || kind == .voice }
+
+    /// Whether the server begins with a `StreamHeader`: it writes on a cadence of its own.
+    package var hasStreamHeader: Bool {
+        switch kind {
+        case .voice: true
+        case .stream, .interactive: direction == .download
+        case .bulk, .requestResponse, .echo: false
+        }
+    }
 
     /// Why this workload cannot be, `nil` if it can.
     package var problem: String? {
@@ -84,10 +116,19 @@ package struct Workload: Hashable, Sendable {
             return "a workload takes at most a day"
         }
         guard interval <= Self.longestTime else { return "an interval is at most a day" }
+        if let backgroundProblem { return backgroundProblem }
         switch kind {
         case .bulk:
             return size < 0 ? "the size of a transfer is not negative" : nil
-        case .requestResponse, .stream, .echo:
+        case .interactive:
+            let sizes = RecordSchedule.recordSizes.lowerBound...Self.largestRecord
+            guard sizes.contains(size) else {
+                return "the size of a burst lies between \(sizes.lowerBound) and "
+                    + "\(sizes.upperBound) octets"
+            }
+            return interval < .milliseconds(1)
+                ? "the interval between bursts is at least 1 ms" : nil
+        case .requestResponse, .stream, .echo, .voice:
             guard (1...Self.largestRecord).contains(size) else {
                 return "the size of a record lies between 1 and \(Self.largestRecord) octets"
             }
@@ -98,6 +139,17 @@ package struct Workload: Hashable, Sendable {
         }
     }
 
+    /// Why there can be no such background, `nil` if it can.
+    package var backgroundProblem: String? {
+        if background == 0 { return nil }
+        if kind != .interactive { return "only an interactive workload has a background" }
+        return background % 1_000 == 0 && (0...Self.largestBackground).contains(background)
+            ? nil
+            : "a background is whole kilobytes a second, \(Self.largestBackground / 1_000) at most"
+    }
+
+    /// It stands in one octet of the preamble.
+    private static let largestBackground = 255_000
     private static let largestRecord = 16_777_216
     /// Of the duration and of the interval: what a peer asks for is computed with.
     package static let longestTime = Duration.seconds(86_400)

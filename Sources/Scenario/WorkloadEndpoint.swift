@@ -34,36 +34,42 @@ package struct WorkloadEndpoint: Sendable {
     // Sending: a prefix, then payload. Of the payload `released` octets may be written by now.
     private var prefix: [UInt8] = []
     private var prefixWritten = 0
-    private var released = 0
+    var released = 0
     private var written = 0
-    private var isFinal = false
-    private var hasFinished = false
+    var isFinal = false
+    var hasFinished = false
     private var sendPattern = BytePattern(seed: 0, direction: .upload)
+    /// The records of this end, and the next of them.
+    private var schedule: RecordSchedule?
+    private var nextOfSchedule: RecordSchedule.Record?
+    /// When the first of them was due.
+    private(set) var firstRecord: Instant?
 
     // Receiving: a prefix, then payload.
     private var incomingPrefix: [UInt8] = []
     private var incomingPrefixLength: Int
-    private var received = 0
+    var received = 0
     private var receivePattern = BytePattern(seed: 0, direction: .download)
     private var hasPeerFinished = false
-    private var wasStopped = false
+    var wasStopped = false
+    var incoming = IncomingRecords()
+    /// Bursts of this end.
+    private(set) var burstsSent = 0
 
     // The cadence.
     private var epoch: Instant?
-    private var nextRecord: Instant?
+    var nextRecord: Instant?
     private var end: Instant?
-    private var lastRequest: Instant?
-    private var lastCycle: Duration?
-    private var firstIncomingRecord: Instant?
-    private var results = WorkloadSummary()
+    var lastRequest: Instant?
+    var lastCycle: Duration?
+    var results = WorkloadSummary()
 
     /// The client's end.
     package init(client workload: Workload) {
         role = .client
         self.workload = workload
-        incomingPrefixLength =
-            workload.kind == .stream && workload.direction == .download
-            ? StreamHeader.encodedLength : 0
+        incomingPrefixLength = workload.hasStreamHeader ? StreamHeader.encodedLength : 0
+        incoming = IncomingRecords(workload, role)
         sendPattern = BytePattern(seed: workload.seed, direction: .upload)
         receivePattern = BytePattern(
             seed: workload.seed, direction: workload.kind == .echo ? .upload : .download)
@@ -88,12 +94,17 @@ extension WorkloadEndpoint {
         guard role == .client, let workload else { return }
         epoch = now
         prefix = WorkloadPreamble(workload: workload, epoch: now).bytes
-        if boundByTime(workload) { end = now + workload.duration }
+        // Who answers bursts does so to the last of them.
+        let isAnswering = workload.kind == .interactive && workload.direction == .download
+        if boundByTime(workload), !isAnswering { end = now + workload.duration }
         switch (workload.kind, workload.direction) {
         case (.bulk, .upload): releaseBulk(workload)
-        case (.bulk, .download), (.stream, .download): break
-        case (.stream, .upload), (.echo, _), (.requestResponse, _): nextRecord = now
+        case (.bulk, .download), (.stream, .download), (.interactive, .download): break
+        case (.requestResponse, _): nextRecord = now
+        case (.stream, .upload), (.echo, _), (.voice, _), (.interactive, .upload):
+            startSchedule(workload, at: now)
         }
+        if workload.kind == .echo { incoming.first = now }
         handleDeadline(now: now)
     }
 
@@ -218,14 +229,16 @@ extension WorkloadEndpoint {
     /// Octets made and not yet taken by the connection; of a bulk transfer without bound, 0.
     package var backlog: Int { released == .max ? 0 : released - written }
 
-    /// Where the cadence of the records lies: exact for `stream` and `echo`; for request-response
-    /// the last request and the last cycle; `nil` for bulk and before the first record.
+    /// Where the cadence of the records lies: exact for `stream`, `echo` and `voice`; for
+    /// request-response the last request and the last cycle; `nil` for bulk, for `interactive`, whose
+    /// cadence has pauses, and before the first record.
     package var recordPhase: RecordPhase? {
         guard let workload else { return nil }
         switch workload.kind {
         case .bulk: return nil
-        case .stream, .echo:
+        case .stream, .echo, .voice:
             return epoch.map { RecordPhase(reference: $0, interval: workload.interval) }
+        case .interactive: return nil
         case .requestResponse:
             guard let lastRequest, let lastCycle else { return nil }
             return RecordPhase(reference: lastRequest, interval: lastCycle)
@@ -255,28 +268,37 @@ extension WorkloadEndpoint {
     }
 
     /// No new data: what is released is written, except that an endless transfer ends here.
-    private mutating func finish() {
+    mutating func finish() {
         if released == .max { released = written }
         isFinal = true
         nextRecord = nil
     }
 
+    private mutating func startSchedule(_ workload: Workload, at first: Instant) {
+        firstRecord = first
+        schedule = RecordSchedule(workload)
+        nextOfSchedule = schedule?.record()
+        nextRecord = first
+    }
+
     private mutating func releaseRecord(due: Instant) {
         guard let workload else { return }
         results.recordsSent += 1
-        if workload.kind == .requestResponse {
+        guard let firstRecord, let record = nextOfSchedule else {
             released += workload.requestSize
             lastRequest = due
             nextRecord = nil
-        } else {
-            released += workload.size
-            // Absolute: what is late does not move what follows.
-            nextRecord = due + workload.interval
+            return
         }
+        released += record.size
+        if record.burst != nil { burstsSent += 1 }
+        nextOfSchedule = schedule?.record()
+        // Absolute: what is late does not move what follows.
+        nextRecord = nextOfSchedule.map { firstRecord + $0.due }
     }
 }
 
-// MARK: - Receiving
+// MARK: - The peer's first octets
 
 extension WorkloadEndpoint {
     private mutating func noteArrival(_ now: Instant) {
@@ -295,7 +317,7 @@ extension WorkloadEndpoint {
         do throws(WorkloadFailure) {
             switch role {
             case .client:
-                firstIncomingRecord = try StreamHeader.firstRecord(parsing: incomingPrefix)
+                incoming.first = try StreamHeader.firstRecord(parsing: incomingPrefix)
             case .server:
                 serve(try WorkloadPreamble(parsing: incomingPrefix), now: now)
             }
@@ -311,20 +333,20 @@ extension WorkloadEndpoint {
         receivePattern = BytePattern(seed: workload.seed, direction: .upload)
         sendPattern = BytePattern(
             seed: workload.seed, direction: workload.kind == .echo ? .upload : .download)
-        switch (workload.kind, workload.direction) {
-        case (.bulk, .download):
+        incoming = IncomingRecords(workload, role)
+        incoming.first = preamble.epoch
+        if workload.kind == .bulk, workload.direction == .download {
             releaseBulk(workload)
             if boundByTime(workload) { end = now + workload.duration }
-        case (.stream, .download):
-            let first = Self.firstDue(notBefore: now, epoch: preamble.epoch, workload.interval)
-            prefix = StreamHeader.bytes(firstRecord: first)
-            nextRecord = first
-            if boundByTime(workload) { end = now + workload.duration }
-            handleDeadline(now: now)
-        case (.stream, .upload), (.echo, _):
-            firstIncomingRecord = preamble.epoch
-        case (.bulk, .upload), (.requestResponse, _): break
         }
+        guard workload.hasStreamHeader else { return }
+        let first =
+            workload.isPeriodic
+            ? Self.firstDue(notBefore: now, epoch: preamble.epoch, workload.interval) : now
+        prefix = StreamHeader.bytes(firstRecord: first)
+        startSchedule(workload, at: first)
+        if boundByTime(workload) { end = now + workload.duration }
+        handleDeadline(now: now)
     }
 
     private static func firstDue(
@@ -336,85 +358,7 @@ extension WorkloadEndpoint {
         return remainder == 0 ? now : Instant(nanoseconds: now.nanoseconds &+ step &- remainder)
     }
 
-    /// Octets of one record that this end receives, `nil` for bulk.
-    private func incomingRecordSize(_ workload: Workload) -> Int? {
-        switch workload.kind {
-        case .bulk: nil
-        case .requestResponse: role == .client ? workload.replySize : workload.requestSize
-        case .stream, .echo: workload.size
-        }
-    }
-
-    private mutating func takeRecords(now: Instant) {
-        guard let workload, let size = incomingRecordSize(workload) else { return }
-        let whole = received / size
-        while results.recordsReceived < whole {
-            takeRecord(workload, now: now)
-            results.recordsReceived += 1
-        }
-        // The reply to octets that are not the client's would hide the fault: the server's summary
-        // tells it.
-        if role == .server, workload.kind == .echo, !hasFinished { released = received }
-    }
-
-    private mutating func takeRecord(_ workload: Workload, now: Instant) {
-        let index = results.recordsReceived
-        switch (role, workload.kind) {
-        case (.server, .requestResponse):
-            if hasFinished { return }
-            released += workload.replySize
-            results.recordsSent += 1
-        case (.client, .requestResponse):
-            guard let lastRequest else { return }
-            note(RecordLatency(index: index, scheduled: lastRequest, latency: now - lastRequest))
-            lastCycle = now - lastRequest + workload.interval
-            if !isFinal {
-                nextRecord = now + workload.interval
-                handleDeadline(now: now)
-            }
-        case (.client, .echo):
-            guard let epoch else { return }
-            noteRecord(index, first: epoch, workload.interval, now)
-        case (_, .stream), (.server, .echo):
-            guard let first = firstIncomingRecord else { return }
-            noteRecord(index, first: first, workload.interval, now)
-        case (_, .bulk): break
-        }
-    }
-
-    private mutating func noteRecord(
-        _ index: Int, first: Instant, _ interval: Duration, _ now: Instant
-    ) {
-        let due = first + .nanoseconds(interval.wholeNanoseconds &* Int64(index))
-        note(RecordLatency(index: index, scheduled: due, latency: now - due))
-    }
-
-    private mutating func note(_ latency: RecordLatency) {
-        if results.latencies.count < Self.latencyLimit { results.latencies.append(latency) }
-    }
-
-    /// What the peer sent against what was agreed, where this end knows it.
-    private mutating func checkLength(_ workload: Workload) {
-        let expected: Int
-        switch (role, workload.kind, workload.direction) {
-        case (.client, .requestResponse, _): expected = results.recordsSent * workload.replySize
-        case (.client, .echo, _): expected = released
-        case (.client, .bulk, .download):
-            if workload.size == 0 || wasStopped { return }
-            expected = workload.size
-        case (.client, .bulk, .upload), (.client, .stream, .upload): expected = 0
-        case (.client, .stream, .download), (.server, .stream, .upload), (.server, .echo, _),
-            (.server, .requestResponse, _):
-            // Duration decided how many; only a broken last record is known to be wrong.
-            let size = incomingRecordSize(workload) ?? 1
-            expected = (received + size - 1) / size * size
-        case (.server, .bulk, _), (.server, .stream, .download): return
-        }
-        if received < expected { fail(.short(received: received, expected: expected)) }
-        if received > expected { fail(.excess(received: received, expected: expected)) }
-    }
-
-    private mutating func fail(_ failure: WorkloadFailure) {
+    mutating func fail(_ failure: WorkloadFailure) {
         if results.failure == nil { results.failure = failure }
         finish()
     }

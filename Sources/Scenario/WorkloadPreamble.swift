@@ -5,7 +5,7 @@ internal import WireFormat
 /// serves every workload.
 ///
 /// ```
-/// 0  "MPTW"  4 version  5 kind  6 direction  7 zero
+/// 0  "MPTW"  4 version  5 kind  6 direction  7 background in kB/s
 /// 8  size    16 interval ns  24 duration ns  32 seed  40 epoch ns     (64 bits each)
 /// ```
 package struct WorkloadPreamble: Hashable, Sendable {
@@ -33,7 +33,7 @@ package struct WorkloadPreamble: Hashable, Sendable {
             writer.write(Self.version)
             writer.write(Self.code(of: workload.kind))
             writer.write(workload.direction == .upload ? 0 : 1 as UInt8)
-            writer.write(0 as UInt8)
+            writer.write(UInt8(clamping: workload.background / 1_000))
             writer.write(UInt64(clamping: workload.size))
             writer.write(UInt64(clamping: workload.interval.wholeNanoseconds))
             writer.write(UInt64(clamping: workload.duration.wholeNanoseconds))
@@ -69,12 +69,12 @@ package struct WorkloadPreamble: Hashable, Sendable {
         case 1: direction = .download
         default: throw WorkloadFailure.notAWorkload
         }
-        try reader.skip(1)
+        let background = Int(try reader.readUInt8()) * 1_000
         let workload = Workload(
             kind, direction, size: Int(clamping: try reader.readUInt64()),
             interval: .nanoseconds(Int64(clamping: try reader.readUInt64())),
             duration: .nanoseconds(Int64(clamping: try reader.readUInt64())),
-            seed: try reader.readUInt64())
+            seed: try reader.readUInt64(), background: background)
         let epoch = Instant(nanoseconds: Int64(bitPattern: try reader.readUInt64()))
         if let problem = workload.problem { throw WorkloadFailure.impossible(problem) }
         return WorkloadPreamble(workload: workload, epoch: epoch)
@@ -86,11 +86,14 @@ package struct WorkloadPreamble: Hashable, Sendable {
         case .requestResponse: 2
         case .stream: 3
         case .echo: 4
+        case .voice: 5
+        case .interactive: 6
         }
     }
 }
 
-/// The first octets from the server to the client of a downloaded stream: when its first record was
+/// The first octets from the server to the client where it writes on a cadence of its own
+/// (`Workload.hasStreamHeader`): when its first record was
 /// due on the server's clock, so that the client knows how late each record is.
 package enum StreamHeader {
     package static let encodedLength = 16

@@ -137,7 +137,7 @@ struct KernelWorkloadTests {
         try pause(.milliseconds(400))
         stop.wake()
         let outcomes = try loop.value()
-        #expect(outcomes.count == 16)
+        #expect(outcomes.count == 4 * WorkloadKind.allCases.count)
         for outcome in outcomes {
             #expect(outcome.summary.failure == nil)
             #expect(outcome.summary.isComplete && outcome.summary.isIntact)

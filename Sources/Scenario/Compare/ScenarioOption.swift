@@ -24,6 +24,7 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
     case direction
     case size
     case interval
+    case background
     case policy
     case scheduler
     case oracle
@@ -58,6 +59,7 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
         case .direction: scenario.direction = try word(text)
         case .size: scenario.size = try octets(text)
         case .interval: scenario.interval = try duration(text)
+        case .background: scenario.background = try octets(text)
         case .policy: scenario.requestedPolicy = try word(text)
         case .scheduler: scenario.requestedScheduler = try word(text)
         case .oracle: scenario.switching.requestedOracle = try word(text)
