@@ -12,7 +12,6 @@ package enum BuiltInScenarios {
         ("issue-440", text(PackageResources.issue_440_yaml)),
         ("issue-554", text(PackageResources.issue_554_yaml)),
         ("issue-581", text(PackageResources.issue_581_yaml)),
-        ("issue-593", text(PackageResources.issue_593_yaml)),
         ("issue-616", text(PackageResources.issue_616_yaml)),
         ("mptcp-155", text(PackageResources.mptcp_155_yaml)),
         ("satellite", text(PackageResources.satellite_yaml)),
