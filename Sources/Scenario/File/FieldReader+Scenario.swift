@@ -15,11 +15,14 @@ extension FieldReader {
         var scratch = HandoverScenario()
         for key in keys where !others.contains(key) {
             if let reason = Self.elsewhere[key] { throw error(key, reason) }
-            guard key.contains(".") || ScenarioOption(rawValue: key) != nil else {
+            let isOption = ScenarioOption(rawValue: key) != nil
+            guard isOption || key.contains(".") else {
                 throw unknown(key, besides: others)
             }
             guard let value = try text(key) else { continue }
-            let setting = ScenarioSetting(key, value)
+            // Files have a space between a number and its unit; no value of an option has one.
+            let setting = ScenarioSetting(
+                key, isOption ? value.filter { !$0.isWhitespace } : value)
             let link: LinkOverride?
             do {
                 link = try setting.apply(to: &scratch)
