@@ -122,7 +122,7 @@ import Topology
     @Test(arguments: [
         ("name: own", "name: Own", 1, "name", "lower-case", nil),
         ("title: two ways", "titel: two ways", 1, "title", "is missing", nil),
-        ("published:", "publishd:", 42, "publishd", "unknown key", "published"),
+        ("published:", "publishd:", 37, "publishd", "unknown key", "published"),
         ("testbed: wifi-lte", "testbed: [1]", 5, "testbed", "single value", nil),
         ("[netns, simulation]", "[netns, simulator]", 6, "backends", "none of", "simulation"),
         ("[netns, simulation]", "[auto]", 6, "backends", "none of", nil),
