@@ -123,7 +123,8 @@ package enum TextRenderer {
         let name = "\(workload.kind.rawValue) \(workload.direction.rawValue)"
         switch workload.kind {
         case .bulk: return name + ", " + (workload.size > 0 ? "\(workload.size) B" : length)
-        case .stream, .echo, .voice: return name + ", \(workload.size) B every \(interval), \(length)"
+        case .stream, .echo, .voice:
+            return name + ", \(workload.size) B every \(interval), \(length)"
         case .interactive:
             let background =
                 workload.background > 0 ? ", \(workload.background) B/s besides" : ""

@@ -85,11 +85,9 @@ package enum ScenarioText {
         var text = ComparisonText.list(facts)
         for (cell, check) in checks {
             let found = check.value.map(Figures.plain) ?? "not known"
-            let about =
-                cell.cell.values.isEmpty
-                ? "" : " (\(cell.cell.values.map(\.value).joined(separator: ", ")))"
-            text +=
-                "    \(check.holds ? "met    " : "NOT MET")  \(check.assertion.text)\(about): \(found)\n"
+            let label = cell.cell.values.map(\.value).joined(separator: ", ")
+            text += "    \(check.holds ? "met    " : "NOT MET")  \(check.assertion.text)"
+            text += (label.isEmpty ? "" : " (\(label))") + ": \(found)\n"
         }
         return text
     }
