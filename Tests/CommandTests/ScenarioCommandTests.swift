@@ -120,6 +120,21 @@ import Testing
         #expect(outcome.error.contains(word), "\(outcome.error)")
     }
 
+    /// What is built in and short comes to what it says.
+    @Test(arguments: [
+        "h10-ping-pong", "h7-voip", "h9-remove-addr-lost", "issue-440", "issue-554", "issue-581",
+        "satellite", "sigcomm20-backup",
+    ])
+    func builtInScenariosMeetTheirExpectations(name: String) throws {
+        try Tool.withTemporaryDirectory { directory in
+            let outcome = try Tool.run(
+                "handover", "--scenario", name, "--backend", "simulation", "--runs", "1",
+                "--seed", "9", "--quiet", "--output", "\(directory)/out")
+            #expect(outcome.exit == .code(0), "\(outcome.output)\(outcome.error)")
+            #expect(outcome.output.hasPrefix(name + ": "))
+        }
+    }
+
     @Test func listIsThatOfTheFiles() throws {
         let files = Directory.list("\(Tool.package)/Sources/Scenario/Resources").map {
             String($0.dropLast(5))
