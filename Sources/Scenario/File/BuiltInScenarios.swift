@@ -4,6 +4,7 @@ package enum BuiltInScenarios {
     package static let texts: [(name: String, text: String)] = [
         ("cellnet12", text(PackageResources.cellnet12_yaml)),
         ("h10-ping-pong", text(PackageResources.h10_ping_pong_yaml)),
+        ("h3-loss-threshold", text(PackageResources.h3_loss_threshold_yaml)),
         ("h4-idle-bit", text(PackageResources.h4_idle_bit_yaml)),
         ("h5-fast-join", text(PackageResources.h5_fast_join_yaml)),
         ("h6-link-down-event", text(PackageResources.h6_link_down_event_yaml)),
