@@ -74,7 +74,8 @@ package enum ScenarioText {
         if let published = story.published { facts.append(("published", published)) }
         if let source = story.source { facts.append(("source", source)) }
         if !story.leftOut.isEmpty {
-            facts.append(("left out", story.leftOut.joined(separator: ", ") + " (not with this backend)"))
+            facts.append(
+                ("left out", story.leftOut.joined(separator: ", ") + " (not with this backend)"))
         }
         let checks = result.cells.flatMap { cell in cell.assertions.map { (cell, $0) } }
         let unmet = checks.count { !$0.1.holds }
