@@ -105,6 +105,7 @@ struct RunKeeper {
             start: captureTime(start), end: captureTime(start + scenario.duration),
             breakTime: record.breakTime.map(captureTime),
             makeTime: record.makeTime.map(captureTime),
+            firstRecord: record.firstRecord(scenario).map(captureTime),
             interfaceChanges: record.linkChanges.compactMap { measured in
                 guard measured.change.kind == .up || measured.change.kind == .down else {
                     return nil

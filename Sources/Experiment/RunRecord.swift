@@ -38,6 +38,19 @@ package struct RunRecord {
     }
 }
 
+extension RunRecord {
+    /// When the first record in the direction that is looked at was due, by its sender's word; of an
+    /// echo the record that is sent back.
+    func firstRecord(_ scenario: HandoverScenario) -> Instant? {
+        let sender =
+            scenario.direction == .upload || scenario.workloadKind == .echo ? "client" : "server"
+        let started = events.first {
+            $0.source == sender && $0.name == WorkloadEndpoint.startedEventName
+        }
+        return started?["first_record_ns"]?.asInteger.map { Instant(nanoseconds: $0) }
+    }
+}
+
 /// A link change of a run's scenario.
 package struct MeasuredLinkChange: Hashable, Sendable {
     package var change: LinkChange

@@ -61,6 +61,7 @@ private final class SimulatedRun {
         simulation.run(until: simulation.now + Self.afterwards)
         record.clientSummary = network.endpoint(network.client).summary
         record.serverSummary = network.endpoint(network.server).summary
+        noteServerStart()
         for (host, name) in [(network.client, "client"), (network.server, "server")] {
             record.events.append(
                 EventRecord(
@@ -85,6 +86,19 @@ private final class SimulatedRun {
             EventRecord(
                 time: simulation.now, source: "client", name: WorkloadEndpoint.startedEventName,
                 fields: endpoint.startedFields ?? []))
+    }
+
+    /// The server's word on the workload, at the time when it had heard of it.
+    private func noteServerStart() {
+        let endpoint = network.endpoint(network.server)
+        guard let fields = endpoint.startedFields, let time = endpoint.summary.firstArrival else {
+            return
+        }
+        let place = record.events.firstIndex { $0.time > time } ?? record.events.endIndex
+        record.events.insert(
+            EventRecord(
+                time: time, source: "server", name: WorkloadEndpoint.startedEventName,
+                fields: fields), at: place)
     }
 
     private func note(_ event: LogEvent, _ host: Int) {

@@ -128,7 +128,8 @@ package enum TextRenderer {
         case .interactive:
             let background =
                 workload.background > 0 ? ", \(workload.background) B/s besides" : ""
-            return name + ", bursts of \(workload.size) B every \(interval)\(background), \(length)"
+            return name
+                + ", bursts of \(workload.size) B every \(interval)\(background), \(length)"
         case .requestResponse:
             let pause = workload.interval == .zero ? "back to back" : "\(interval) between"
             return name

@@ -11,6 +11,9 @@ package struct RunMoments: Hashable, Sendable {
     package var breakTime: Int64?
     /// The new path came up; `nil` if it was up from the start.
     package var makeTime: Int64?
+    /// When the first record in the direction that is looked at was due; `nil` if its sender did not
+    /// say.
+    package var firstRecord: Int64?
     /// What link changes did to interfaces, in the order of time.
     package var interfaceChanges: [InterfaceChange]
 
@@ -29,13 +32,14 @@ package struct RunMoments: Hashable, Sendable {
     }
 
     package init(
-        start: Int64, end: Int64, breakTime: Int64?, makeTime: Int64?,
+        start: Int64, end: Int64, breakTime: Int64?, makeTime: Int64?, firstRecord: Int64? = nil,
         interfaceChanges: [InterfaceChange] = []
     ) {
         self.start = start
         self.end = end
         self.breakTime = breakTime
         self.makeTime = makeTime
+        self.firstRecord = firstRecord
         self.interfaceChanges = interfaceChanges
     }
 
@@ -82,7 +86,11 @@ package struct MeasuredPaths: Hashable, Sendable {
 
 extension HandoverQuestion {
     /// What a scenario asks of the captures of one of its runs.
-    package init(_ scenario: HandoverScenario, paths: MeasuredPaths, moments: RunMoments) {
+    ///
+    /// - Parameter seed: That of the run, from which the workload's records follow.
+    package init(
+        _ scenario: HandoverScenario, seed: UInt64, paths: MeasuredPaths, moments: RunMoments
+    ) {
         self.init(
             breakTime: scenario.isNull ? nil : moments.breakTime, makeTime: moments.makeTime,
             direction: scenario.direction == .upload ? .upload : .download, paths: paths.all,
@@ -97,8 +105,38 @@ extension HandoverQuestion {
         if scenario.scheduler == .redundant { redundantDirections.insert(.upload) }
         if scenario.serverScheduler == .redundant { redundantDirections.insert(.download) }
         newPathRoundTrip = paths.newPath.roundTrip.wholeNanoseconds
+        records = Self.records(scenario.workload(seed: seed), first: moments.firstRecord)
+        isDataAlwaysDue = scenario.workloadKind == .bulk
         if scenario.workloadKind == .bulk {
             remainingGoodput = paths.newPath.way(scenario.direction).goodput
+        }
+    }
+}
+
+extension HandoverQuestion {
+    /// The records of the direction that is looked at. An echo is due when the client's record was.
+    private static func records(
+        _ workload: Workload, first: Int64?
+    ) -> Known<[DueRecord]> {
+        switch workload.kind {
+        case .bulk: return .unknown("a bulk transfer has no records")
+        case .requestResponse:
+            return .unknown("no capture tells when the application made a request or a reply")
+        case .stream, .echo, .voice, .interactive: break
+        }
+        guard let first, var schedule = RecordSchedule(workload) else {
+            return .unknown("the sender did not say when its first record was due")
+        }
+        var records: [DueRecord] = []
+        var end =
+            workload.direction == .upload
+            ? WorkloadPreamble.encodedLength
+            : workload.hasStreamHeader ? StreamHeader.encodedLength : 0
+        while true {
+            let record = schedule.record()
+            if record.due > workload.duration { return .value(records) }
+            end += record.size
+            records.append(DueRecord(end: end, due: first &+ record.due.wholeNanoseconds))
         }
     }
 }
@@ -122,7 +160,7 @@ extension RunResult {
         moments: RunMoments
     ) -> HandoverMeasurement? {
         setRadioTime(scenario, paths, moments)
-        let question = HandoverQuestion(scenario, paths: paths, moments: moments)
+        let question = HandoverQuestion(scenario, seed: seed, paths: paths, moments: moments)
         guard let measurement = HandoverMeasurement(report, question) else {
             let reason = "the captures hold no connection of the old path"
             for metric in Metric.allCases { setUnknown(metric, because: reason) }
@@ -172,6 +210,9 @@ extension RunResult {
             (.steadyGap, measurement.steadyGap), (.resumeGoodput, measurement.resumeGoodput),
         ]
         for (metric, time) in times { set(metric, Measured(time.map(milliseconds))) }
+        setDelays(measurement.recordDelays)
+        set(.stall, Measured(measurement.stall.map(milliseconds)))
+        set(.handoverDuration, Measured(measurement.handoverDuration.map(milliseconds)))
         set(.joinLatencyRTTs, Measured(measurement.joinLatencyRTTs))
         let delays = measurement.reinjectionDelays
         set(.firstReinjectionDelay, Measured(delays.map { $0.first / 1e6 }))
@@ -182,6 +223,33 @@ extension RunResult {
         set(
             .redundantReinjectedBytes,
             Measured(measurement.redundantReinjectedOctets.map { Double($0) }))
+    }
+
+    /// What comes later than this is too late for a conversation.
+    package static let lateness = Duration.milliseconds(150)
+
+    private mutating func setDelays(_ known: Known<HandoverMeasurement.RecordDelays>) {
+        let quantiles: [(Metric, Double)] = [
+            (.medianDelay, 0.5), (.p95Delay, 0.95), (.p99Delay, 0.99), (.maximumDelay, 1),
+        ]
+        switch known {
+        case .unknown(let reason):
+            for (metric, _) in quantiles { setUnknown(metric, because: reason) }
+            setUnknown(.late, because: reason)
+        case .value(let delays):
+            let bound = Self.lateness.wholeNanoseconds
+            let late = delays.lost + delays.arrived.count { $0 > bound }
+            set(.late, .value(Double(late) / Double(delays.lost + delays.arrived.count)))
+            let times = delays.arrived.map { milliseconds($0) }
+            for (metric, fraction) in quantiles {
+                // A record that never came has no delay, and it would be the longest.
+                set(
+                    metric,
+                    delays.lost > 0
+                        ? .unknown("\(delays.lost) records never arrived")
+                        : .value(Statistics.quantile(fraction, of: times)))
+            }
+        }
     }
 
     private mutating func setLimits(

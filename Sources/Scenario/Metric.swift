@@ -17,6 +17,17 @@ package enum Metric: String, Hashable, Sendable, CaseIterable {
     case outage = "outage_ms"
     case steadyGap = "steady_gap_ms"
     case resumeGoodput = "resume_goodput_ms"
+    /// Of records, from when they were due to their in-order arrival.
+    case medianDelay = "delay_ms.p50"
+    case p95Delay = "delay_ms.p95"
+    case p99Delay = "delay_ms.p99"
+    case maximumDelay = "delay_ms.max"
+    /// The share (of 1) of records that came later than 150 ms.
+    case late
+    /// Time in which something was due and nothing arrived.
+    case stall = "stall_ms"
+    /// Time in which both paths were in use.
+    case handoverDuration = "handover_duration_ms"
     /// Of all radios.
     case energy = "energy_total_j"
 
@@ -25,10 +36,12 @@ package enum Metric: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .joinLatencyRTTs: "RTT"
         case .energy: "J"
+        case .late: "of 1"
         case .usefulReinjectedBytes, .redundantReinjectedBytes: "B"
         case .detection, .joinLatency, .joinFirstData, .firstReinjectionDelay,
             .medianReinjectionDelay, .lastReinjectionDelay, .resume, .limit, .floor, .handover,
-            .outage, .steadyGap, .resumeGoodput:
+            .outage, .steadyGap, .resumeGoodput, .medianDelay, .p95Delay, .p99Delay, .maximumDelay,
+            .stall, .handoverDuration:
             "ms"
         }
     }

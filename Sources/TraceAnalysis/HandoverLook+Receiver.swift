@@ -90,7 +90,7 @@ extension HandoverLook {
     }
 
     /// Whether everything arrived that was to be sent.
-    private var isComplete: Bool {
+    var isComplete: Bool {
         guard let end = stream.dataFIN?.offset, let there = stream.deliveredOffset else {
             return false
         }

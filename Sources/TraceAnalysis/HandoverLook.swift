@@ -46,7 +46,8 @@ struct HandoverLook {
             outage: outage(), steadyGap: steadyGap(), resumeGoodput: resumeGoodput(),
             pathShare: question.paths.indices.map { octetsOfFirstTransmissions(on: $0) },
             unknownToSenderAtReady: unknownToSenderAtReady(),
-            hadAllArrivedAtReady: hadAllArrivedAtReady(), joins: connection.joins.count)
+            hadAllArrivedAtReady: hadAllArrivedAtReady(), joins: connection.joins.count,
+            recordDelays: recordDelays(), stall: stall(), handoverDuration: handoverDuration())
     }
 
     func sinceBreak(_ moment: Known<Int64>) -> Known<Int64> { since(question.breakTime, moment) }

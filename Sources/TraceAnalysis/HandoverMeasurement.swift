@@ -50,6 +50,19 @@ package struct HandoverMeasurement: Hashable, Sendable {
     package var hadAllArrivedAtReady: Known<Bool>
     /// Joins of the connection, refused ones included.
     package var joins: Int
+    package var recordDelays: Known<RecordDelays>
+    /// Time in which something was due and nothing arrived.
+    package var stall: Known<Int64>
+    /// Time in which both paths were in use.
+    package var handoverDuration: Known<Int64>
+
+    /// What became of the records that were sent.
+    package struct RecordDelays: Hashable, Sendable {
+        /// Nanoseconds from when a record was due to its in-order arrival, sorted.
+        package var arrived: [Int64] = []
+        /// Records that never arrived whole.
+        package var lost = 0
+    }
 }
 
 extension HandoverMeasurement {

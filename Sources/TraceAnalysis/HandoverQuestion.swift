@@ -1,5 +1,18 @@
 package import NetworkPrimitives
 
+/// A record of a workload.
+package struct DueRecord: Hashable, Sendable {
+    /// The offset in the stream behind its last octet.
+    package var end: Int
+    /// When the application wrote it, or should have.
+    package var due: Int64
+
+    package init(end: Int, due: Int64) {
+        self.end = end
+        self.due = due
+    }
+}
+
 /// What is to be measured in a report: when what was done to the network, and which path is which.
 /// Times are on the captures' clock.
 package struct HandoverQuestion: Hashable, Sendable {
@@ -43,6 +56,10 @@ package struct HandoverQuestion: Hashable, Sendable {
     /// What the remaining path can carry, in payload bits per second; `nil` unless the workload takes
     /// all it can get.
     package var remainingGoodput: Double?
+    /// The records of the direction that is looked at, in the order of the stream.
+    package var records = Known<[DueRecord]>.unknown("the records of the workload are not known")
+    /// Whether there is always something to send.
+    package var isDataAlwaysDue = false
 
     /// Directions whose sender sends every octet on each path: a copy there shows nothing.
     package var redundantDirections: Set<TraceDirection> = []

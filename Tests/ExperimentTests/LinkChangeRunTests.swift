@@ -114,6 +114,68 @@ import Topology
     @Test(.enabled(if: Programs.mayBuildNetworks, "needs root, or user namespaces"))
     func movedInNamespaces() throws { try expectMove(.namespaces) }
 
+    /// The delay of records is that of the link: 10 ms, and 200 ms from a change on.
+    private func expectDelays(_ backend: Backend, noise: Double) throws {
+        for (kind, direction) in [
+            (WorkloadKind.stream, Direction.upload), (.voice, .download), (.voice, .upload),
+        ] {
+            var scenario = echo(
+                [
+                    LinkChange(
+                        at: .milliseconds(990), path: "wifi", kind: .delay(.milliseconds(200)))
+                ], backend)
+            scenario.workloadKind = kind
+            scenario.direction = direction
+            let result = try run(scenario).results[0]
+            #expect(result.outcome == .completed, "\(result.reason ?? "")")
+            let late = try #require(result[.late])
+            #expect(abs(late - 0.5) < 0.03, "\(late)")
+            let longest = try #require(result[.maximumDelay])
+            #expect(longest >= 200 && longest < 200.1 + noise, "\(longest) ms")
+            let p95 = try #require(result[.p95Delay])
+            #expect(p95 >= 200 && p95 <= longest)
+            // Something is due, at 1000 ms, and comes 200 ms later.
+            let stall = try #require(result[.stall])
+            #expect(abs(stall - 200) < 1 + noise, "\(stall) ms")
+            #expect(result.reason(.handoverDuration) == "no data on the new path")
+        }
+    }
+
+    @Test func delaysInSimulation() throws { try expectDelays(.simulation, noise: 0) }
+
+    @Test(.enabled(if: Programs.mayBuildNetworks, "needs root, or user namespaces"))
+    func delaysInNamespaces() throws { try expectDelays(.namespaces, noise: 60) }
+
+    /// Bursts on an idle path take their way and no more; what the seed of the run drew is known to
+    /// whoever measures.
+    @Test(arguments: Direction.allCases)
+    func interactiveDelays(direction: Direction) throws {
+        var scenario = echo([], .simulation)
+        scenario.workloadKind = .interactive
+        scenario.background = 12_000
+        scenario.direction = direction
+        scenario.duration = .seconds(9)
+        let result = try run(scenario).results[0]
+        #expect(result.outcome == .completed, "\(result.reason ?? "")")
+        let median = try #require(result[.medianDelay])
+        let longest = try #require(result[.maximumDelay])
+        // 2500 octets at 50 Mbit/s or 20 Mbit/s take 0.4 ms.
+        #expect(median > 10 && median < 10.5 && longest < 11, "\(median), \(longest)")
+        #expect(result[.late] == 0 && result[.stall] == 0)
+    }
+
+    @Test func whatHasNoRecordsHasNoDelay() throws {
+        var scenario = echo([], .simulation)
+        scenario.workloadKind = .bulk
+        let bulk = try run(scenario).results[0]
+        #expect(bulk.reason(.medianDelay) == "a bulk transfer has no records")
+        #expect(bulk[.stall] == 0)
+        scenario.workloadKind = .requestResponse
+        let requests = try run(scenario).results[0]
+        #expect(requests.reason(.late)?.hasPrefix("no capture tells") == true)
+        #expect(requests[.stall] == nil)
+    }
+
     /// A slower line takes longer for a full frame: 12.1 ms at 1 Mbit/s. All is lost at a loss of 1.
     @Test func rateAndLoss() throws {
         var scenario = echo(

@@ -27,7 +27,9 @@ struct JSONRendererTests {
                 "index", "outcome", "reason", "seed", "bytes", "timeline_ms", "detection_ms",
                 "join_latency_ms", "join_first_data_ms", "join_latency_rtts",
                 "reinjection_delay_ms", "reinjected_bytes", "resume_ms", "limit_ms", "floor_ms",
-                "handover_ms", "outage_ms", "steady_gap_ms", "resume_goodput_ms",
+                "handover_ms", "outage_ms", "steady_gap_ms", "resume_goodput_ms", "delay_ms",
+                "late",
+                "stall_ms", "handover_duration_ms",
                 "energy_total_j", "path_share", "radio_time_ms", "energy_j", "radio_on_ms",
                 "captures", "null_reasons",
             ])
@@ -38,6 +40,7 @@ struct JSONRendererTests {
                 "first_data_ack_on_new_path", "first_lacking_byte_arrived",
             ])
         #expect(names(run["reinjection_delay_ms"]) == ["first", "median", "last"])
+        #expect(names(run["delay_ms"]) == ["p50", "p95", "p99", "max"])
         #expect(names(run["reinjected_bytes"]) == ["useful", "redundant"])
         #expect(names(run["path_share"]) == ["wifi", "lte"])
         let outage = names(value["summary"]?["outage_ms"])
