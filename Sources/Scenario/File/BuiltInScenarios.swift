@@ -3,12 +3,15 @@ package enum BuiltInScenarios {
     /// The content by name, sorted.
     package static let texts: [(name: String, text: String)] = [
         ("cellnet12", text(PackageResources.cellnet12_yaml)),
+        ("h1-follow-client", text(PackageResources.h1_follow_client_yaml)),
         ("h10-ping-pong", text(PackageResources.h10_ping_pong_yaml)),
+        ("h2-oracle", text(PackageResources.h2_oracle_yaml)),
         ("h3-loss-threshold", text(PackageResources.h3_loss_threshold_yaml)),
         ("h4-idle-bit", text(PackageResources.h4_idle_bit_yaml)),
         ("h5-fast-join", text(PackageResources.h5_fast_join_yaml)),
         ("h6-link-down-event", text(PackageResources.h6_link_down_event_yaml)),
         ("h7-voip", text(PackageResources.h7_voip_yaml)),
+        ("h8-ios-threshold", text(PackageResources.h8_ios_threshold_yaml)),
         ("h9-remove-addr-lost", text(PackageResources.h9_remove_addr_lost_yaml)),
         ("issue-440", text(PackageResources.issue_440_yaml)),
         ("issue-554", text(PackageResources.issue_554_yaml)),
