@@ -72,7 +72,9 @@ let package = Package(
         target("Topology", ["NetworkPrimitives", "LinkModel", "Middlebox", yams]),
         target(
             "Scenario",
-            ["NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "TraceAnalysis"]),
+            ["NetworkPrimitives", "WireFormat", "LinkModel", "Topology", "TraceAnalysis"],
+            // In the program itself, which may be moved anywhere.
+            resources: [.embedInCode("Resources")]),
         target(
             "NetworkSimulation",
             [

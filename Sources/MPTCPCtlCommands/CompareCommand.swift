@@ -29,8 +29,8 @@ struct CompareCommand: ParsableCommand {
             than that of --baseline by more than --threshold.
             """)
 
-    @Argument(help: "Name of a testbed, or path of a testbed file.")
-    var testbed = "wifi-lte"
+    @Argument(help: "Name of a testbed, or path of a testbed file (default: wifi-lte).")
+    var testbed: String?
 
     @OptionGroup(title: "What is compared")
     var comparison: CompareOptions
@@ -68,7 +68,7 @@ struct CompareCommand: ParsableCommand {
         let outcome: ComparisonRunner.Outcome
         do {
             outcome = try ComparisonRunner(plan, configuration) { reports.report($0) }
-                .run(rendering: Self.documents)
+                .run(rendering: ComparisonDocuments.all)
         } catch {
             progress.finish()
             throw CommandFailure(error)
@@ -87,33 +87,8 @@ struct CompareCommand: ParsableCommand {
             }
             throw .interrupted
         case .finished(let result):
-            switch output.format {
-            case .text: Terminal.output(ComparisonText.report(result))
-            case .json:
-                Terminal.output(ComparisonJSON.text(result))
-                for (index, cell) in result.cells.enumerated() {
-                    for fault in result.faults(of: index) {
-                        Terminal.error("\(cell.cell.label): \(fault)")
-                    }
-                }
-            }
-            if result.hasFailed { throw .failed() }
+            try ComparisonDocuments.tell(result, as: output.format)
         }
-    }
-
-    @Sendable private static func documents(
-        _ result: ComparisonResult
-    ) -> [ComparisonRunner.Document] {
-        [
-            .init("report.txt", ComparisonText.report(result)),
-            .init("results.csv", ComparisonCSV.results(result)),
-            .init("runs.csv", ComparisonCSV.runs(result)),
-            .init("results.md", ComparisonMarkdown.text(result)),
-            .init("junit.xml", ComparisonJUnit.text(result)),
-            .init("report.html", ComparisonHTML.text(result)),
-            // The last one: where it is, all are.
-            .init("results.json", ComparisonJSON.text(result)),
-        ]
     }
 
     // MARK: Options
@@ -129,45 +104,22 @@ struct CompareCommand: ParsableCommand {
 
     private func plan() throws(CommandFailure) -> ComparisonPlan {
         var base = HandoverScenario()
-        base.testbed = testbed
+        if let testbed { base.testbed = testbed }
         base.workloadKind = .stream
         base.runs = 10
         base.captures = .failed
         what.apply(to: &base)
         how.apply(to: &base)
         output.apply(to: &base)
-        if how.seed == nil, let resumed = comparison.resume.flatMap(ComparisonRunner.seed) {
-            base.seed = resumed
-        }
+        base.seed =
+            how.seed ?? comparison.resume.flatMap(ComparisonRunner.seed) ?? how.randomSeed
         // Also what every cell shares is checked before the first of them.
         guard base.runs >= 1 else { throw .usage("--runs: at least 1 run is needed") }
         do throws(ComparisonProblem) {
             let axes = try comparison.parsedAxes(base)
-            return try ComparisonPlan(base: base, axes: axes, topology: Self.topology)
+            return try ComparisonPlan(base: base, axes: axes, topology: TestbedLibrary.topology)
         } catch {
             throw .usage(comparison.vary.isEmpty ? "\(error)" : "--vary: \(error)")
-        }
-    }
-
-    /// The testbed, with what a cell puts into it.
-    fileprivate static func topology(
-        _ testbed: String, _ links: [LinkOverride]
-    ) throws(ComparisonProblem) -> Topology {
-        let topology: Topology
-        do {
-            // What is wrong with the file itself has a place in it; what a cell puts there has none.
-            topology = try TestbedLibrary.load(testbed)
-        } catch {
-            throw ComparisonProblem("\(error)")
-        }
-        if links.isEmpty { return topology }
-        do {
-            return try TestbedLibrary.load(testbed, overrides: links)
-        } catch .wrong(let error) {
-            throw ComparisonProblem(
-                "\(error.field): \(error.message)", suggestion: error.suggestion)
-        } catch {
-            throw ComparisonProblem("\(error)")
         }
     }
 }
@@ -214,7 +166,7 @@ struct CompareOptions: ParsableArguments {
     func parsedAxes(_ base: HandoverScenario) throws(ComparisonProblem) -> [ComparisonAxis] {
         if vary.isEmpty {
             return try ComparisonPlan.usualAxes(
-                base, on: CompareCommand.topology(base.testbed, []))
+                base, on: TestbedLibrary.topology(base.testbed, []))
         }
         return try vary.map { text throws(ComparisonProblem) in try ComparisonAxis(parsing: text) }
     }

@@ -16,8 +16,11 @@ struct HandoverCommand: ParsableCommand {
             own; merged.pcapng of each run has all its packets, and the time line as comments. Times are written with their unit: 1500ms, 4s.
             """)
 
-    @Argument(help: "Name of a testbed, or path of a testbed file.")
-    var testbed = "wifi-lte"
+    @Argument(help: "Name of a testbed, or path of a testbed file (default: wifi-lte).")
+    var testbed: String?
+
+    @OptionGroup(title: "An experiment from a file")
+    var file: ScenarioOptions
 
     @OptionGroup(title: "What happens")
     var what: HandoverOptions
@@ -30,12 +33,16 @@ struct HandoverCommand: ParsableCommand {
 
     func run() throws {
         if output.schema {
-            Terminal.output(ResultsSchema.text)
+            Terminal.output(file.scenario == nil ? ResultsSchema.text : ComparisonSchema.text)
             return
         }
         let assertions = try output.parsedAssertions()
+        if file.listScenarios { return try ScenarioExperiment.list(as: output.format) }
+        if let name = file.scenario {
+            return try ScenarioExperiment(self, assertions).run(name)
+        }
         let scenario = try scenario()
-        let topology = try TestbedFile.load(testbed)
+        let topology = try TestbedFile.load(scenario.testbed)
         if output.dryRun {
             Terminal.output(ExperimentPlan.text(scenario, topology))
             return
@@ -75,12 +82,18 @@ struct HandoverCommand: ParsableCommand {
         if result.summary.failed > 0 || checks.contains(where: { !$0.holds }) { throw .failed() }
     }
 
-    private func scenario() throws(CommandFailure) -> HandoverScenario {
-        var scenario = HandoverScenario()
-        scenario.testbed = testbed
+    /// Sets what was given on the command line.
+    func apply(to scenario: inout HandoverScenario) {
+        if let testbed { scenario.testbed = testbed }
         what.apply(to: &scenario)
         how.apply(to: &scenario)
         output.apply(to: &scenario)
+    }
+
+    private func scenario() throws(CommandFailure) -> HandoverScenario {
+        var scenario = HandoverScenario()
+        scenario.seed = how.randomSeed
+        apply(to: &scenario)
         do {
             try scenario.validate()
         } catch {
@@ -92,26 +105,32 @@ struct HandoverCommand: ParsableCommand {
 
 /// What happens in a run.
 struct HandoverOptions: ParsableArguments {
-    @Option(help: "When the new path is there.")
-    var mode = HandoverMode.breakBeforeMake
+    @Option(help: "When the new path is there (default: break-before-make).")
+    var mode: HandoverMode?
 
-    @Option(name: .customLong("break"), help: "How the old path ends.")
-    var breakKind = BreakKind.linkDown
+    @Option(name: .customLong("break"), help: "How the old path ends (default: link-down).")
+    var breakKind: BreakKind?
 
-    @Option(help: "What a joining subflow may carry when.")
-    var join = JoinVariant.standard
+    @Option(help: "What a joining subflow may carry when (default: standard).")
+    var join: JoinVariant?
 
-    @Option(help: "Whose stack the client is.")
-    var client = EndpointKind.swift
+    @Option(
+        help:
+            "What is sent on a subflow whose join is not proved yet, of syn-data (default: limited)."
+    )
+    var provisional: ProvisionalName?
 
-    @Option(help: "Whose stack the server is.")
-    var server = EndpointKind.swift
+    @Option(help: "Whose stack the client is (default: swift).")
+    var client: EndpointKind?
+
+    @Option(help: "Whose stack the server is (default: swift).")
+    var server: EndpointKind?
 
     @Option(help: "What the application sends; by default bulk, of compare stream.")
     var workload: WorkloadKind?
 
-    @Option(help: "Which way the bytes go that are looked at.")
-    var direction = Direction.upload
+    @Option(help: "Which way the bytes go that are looked at (default: upload).")
+    var direction: Direction?
 
     @Option(help: "bulk: octets in all; else octets of a record, a burst or the larger message.")
     var size: ByteCountArgument?
@@ -139,56 +158,62 @@ struct HandoverOptions: ParsableArguments {
 
     @OptionGroup var switching: SwitchArguments
 
-    @Option(help: "Congestion control of both ends.")
-    var congestionControl = CongestionControlName.cubic
+    @Option(help: "Congestion control of both ends (default: cubic).")
+    var congestionControl: CongestionControlName?
 
-    @Option(help: "From the start of the workload to the break.")
-    var breakAt = DurationArgument(.milliseconds(1_500))
+    @Option(help: "From the start of the workload to the break (default: 1500ms).")
+    var breakAt: DurationArgument?
 
-    @Option(help: "From the break to the new path coming up (break-before-make).")
-    var makeAfter = DurationArgument(.milliseconds(200))
+    @Option(help: "From the break to the new path coming up (break-before-make; default: 200ms).")
+    var makeAfter: DurationArgument?
 
-    @Option(help: "Length of the workload.")
-    var duration = DurationArgument(.seconds(4))
+    @Option(help: "Length of the workload (default: 4s).")
+    var duration: DurationArgument?
 
     @Option(
-        name: .customLong("kernel-pm"), help: "What the kernel's path manager is told at the break."
-    )
-    var kernelPathManagement = KernelPathManagement.asIs
+        name: .customLong("kernel-pm"),
+        help: "What the kernel's path manager is told at the break (default: as-is).")
+    var kernelPathManagement: KernelPathManagement?
 
     @Flag(name: .customLong("null"), help: "No break: the noise floor of the harness.")
     var isNull = false
 
+    /// Sets what was given.
     func apply(to scenario: inout HandoverScenario) {
-        scenario.mode = mode
-        scenario.breakKind = breakKind
-        scenario.join = join
-        scenario.client = client
-        scenario.server = server
+        if let mode { scenario.mode = mode }
+        if let breakKind { scenario.breakKind = breakKind }
+        if let join { scenario.join = join }
+        if let provisional { scenario.provisional = provisional }
+        if let client { scenario.client = client }
+        if let server { scenario.server = server }
         if let workload { scenario.workloadKind = workload }
-        scenario.direction = direction
-        scenario.size = size?.value
-        scenario.interval = interval?.value
-        scenario.background = background?.value ?? 0
-        scenario.requestedPolicy = policy
-        scenario.requestedScheduler = scheduler
+        if let direction { scenario.direction = direction }
+        if let size { scenario.size = size.value }
+        if let interval { scenario.interval = interval.value }
+        if let background { scenario.background = background.value }
+        if let policy { scenario.requestedPolicy = policy }
+        if let scheduler { scenario.requestedScheduler = scheduler }
         switching.apply(to: &scenario.switching)
-        scenario.congestionControl = congestionControl
-        scenario.breakAt = breakAt.value
-        scenario.makeAfter = makeAfter.value
-        scenario.duration = duration.value
-        scenario.kernelPathManagement = kernelPathManagement
-        scenario.isNull = isNull
+        if let congestionControl { scenario.congestionControl = congestionControl }
+        if let breakAt { scenario.breakAt = breakAt.value }
+        if let makeAfter { scenario.makeAfter = makeAfter.value }
+        if let duration { scenario.duration = duration.value }
+        if let kernelPathManagement { scenario.kernelPathManagement = kernelPathManagement }
+        if isNull { scenario.isNull = true }
     }
 }
 
 /// Where and how often.
 struct HandoverRunOptions: ParsableArguments {
-    @Option(help: "netns: real time in network namespaces; simulation: virtual time.")
-    var backend = Backend.auto
+    @Option(
+        help: "netns: real time in network namespaces; simulation: virtual time (default: auto).")
+    var backend: Backend?
 
-    @Option(help: "What delays and loses packets; auto takes netem where the kernel has it.")
-    var linkEmulation = LinkEmulation.auto
+    @Option(
+        help:
+            "What delays and loses packets; auto, the default, takes netem where the kernel has it."
+    )
+    var linkEmulation: LinkEmulation?
 
     @Option(help: "How often; by default 5, of compare 10 for each cell.")
     var runs: Int?
@@ -196,11 +221,15 @@ struct HandoverRunOptions: ParsableArguments {
     @Option(help: "Where every chance comes from; random and printed if it is not given.")
     var seed: UInt64?
 
+    /// A seed where none was given.
+    var randomSeed: UInt64 { RandomBytes.next() >> 32 }
+
+    /// Sets what was given.
     func apply(to scenario: inout HandoverScenario) {
-        scenario.backend = backend
-        scenario.linkEmulation = linkEmulation
+        if let backend { scenario.backend = backend }
+        if let linkEmulation { scenario.linkEmulation = linkEmulation }
         if let runs { scenario.runs = runs }
-        scenario.seed = seed ?? RandomBytes.next() >> 32
+        if let seed { scenario.seed = seed }
     }
 }
 
@@ -241,8 +270,8 @@ struct HandoverOutputOptions: ParsableArguments {
 
     func apply(to scenario: inout HandoverScenario) {
         if let captures { scenario.captures = captures }
-        scenario.requestedSnapLength = snaplen
-        scenario.logsDetails = events
+        if let snaplen { scenario.requestedSnapLength = snaplen }
+        if events { scenario.logsDetails = true }
     }
 
     func parsedAssertions() throws(CommandFailure) -> [Assertion] {

@@ -66,8 +66,8 @@ struct SwitchArguments: ParsableArguments {
     }
 
     func apply(to options: inout SwitchOptions) {
-        options.requestedOracle = oracle
-        options.requestedIdleSignal = idleSignal
+        if let oracle { options.requestedOracle = oracle }
+        if let idleSignal { options.requestedIdleSignal = idleSignal }
         if let oraclePeriod { options.oraclePeriod = oraclePeriod.value }
         if let oracleLoss { options.oracleLoss = oracleLoss.value }
         if let oracleRetransmission { options.oracleRetransmission = oracleRetransmission.value }

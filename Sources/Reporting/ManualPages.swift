@@ -54,7 +54,8 @@ package struct ManualPages {
         text += ".SH SEE ALSO\n"
         var others = path.count > 1 ? ["mptcpctl(1)"] : []
         if path.count == 1 || logsEvents.contains(path[1]) { others.append("mptcpctl-events(5)") }
-        text += (others + ["mptcpctl-testbed(5)"]).map { reference($0) }.joined(separator: ",\n")
+        text += (others + ["mptcpctl-scenario(5)", "mptcpctl-testbed(5)"]).map { reference($0) }
+            .joined(separator: ",\n")
         return text + "\n"
     }
 

@@ -28,6 +28,17 @@ package enum JoinVariant: String, Hashable, Sendable, CaseIterable {
     case synData = "syn-data"
 }
 
+/// What is sent on a subflow whose join is not proved yet. The names are those of the stack's
+/// `ProvisionalPolicy`.
+package enum ProvisionalName: String, Hashable, Sendable, CaseIterable {
+    /// Nothing.
+    case strict
+    /// Three times what was received, and one segment at least.
+    case limited
+    /// An initial window, as published.
+    case multimob
+}
+
 /// Whose stack an endpoint is.
 package enum EndpointKind: String, Hashable, Sendable, CaseIterable {
     case swift
@@ -109,6 +120,8 @@ package struct HandoverScenario: Hashable, Sendable {
     package var mode = HandoverMode.breakBeforeMake
     package var breakKind = BreakKind.linkDown
     package var join = JoinVariant.standard
+    /// Of both ends; with `syn-data` only.
+    package var provisional = ProvisionalName.limited
     package var client = EndpointKind.swift
     package var server = EndpointKind.swift
     package var workloadKind = WorkloadKind.bulk
@@ -285,6 +298,12 @@ extension HandoverScenario {
         if join != .standard, client == .kernel {
             result.append(
                 .init("--join", "it is the client that joins, and the kernel knows 'standard' only")
+            )
+        }
+        if provisional != .limited, agreedJoin != .synData {
+            result.append(
+                .init(
+                    "--provisional", "only a join whose SYN carries data needs it: --join syn-data")
             )
         }
         if congestionControl == .bbr, client != .kernel || server != .kernel {

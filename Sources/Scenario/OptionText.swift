@@ -46,4 +46,10 @@ package enum OptionText {
         }
         return nil
     }
+
+    /// Without white space around it.
+    package static func trimmed(_ text: Substring) -> String {
+        let rest = text.drop(while: \.isWhitespace)
+        return String(rest.prefix(rest.count - rest.reversed().prefix(while: \.isWhitespace).count))
+    }
 }

@@ -1,9 +1,9 @@
 internal import NetworkPrimitives
 internal import Yams
 
-/// The fields of one mapping of a testbed file. Every field must be taken; `finish` complains about
-/// those that nobody knows.
-struct FieldReader {
+/// The fields of one mapping of a testbed or scenario file. Every field must be taken; `finish`
+/// complains about those that nobody knows.
+package struct FieldReader {
     private let file: String
     /// The path of the mapping itself.
     private let prefix: String
@@ -11,8 +11,11 @@ struct FieldReader {
     private var fields: [(key: String, keyMark: Mark?, value: Node)] = []
     private var known: [String] = []
 
-    /// Reads `node` as a mapping with plain keys.
-    init(_ node: Node, file: String, prefix: String) throws(TopologyError) {
+    /// Reads `node` as a mapping with plain keys; `outline` says what a whole file is.
+    init(
+        _ node: Node, file: String, prefix: String,
+        outline: String = "a testbed file is a list of fields: 'name:', 'paths:', 'server:'"
+    ) throws(TopologyError) {
         self.file = file
         self.prefix = prefix
         mark = node.mark
@@ -20,8 +23,7 @@ struct FieldReader {
             throw TopologyError(
                 file: file, line: mark?.line, column: mark?.column, field: prefix,
                 message: prefix.isEmpty
-                    ? "a testbed file is a list of fields: 'name:', 'paths:', 'server:'"
-                    : "here must stand fields, each as 'key: value'")
+                    ? outline : "here must stand fields, each as 'key: value'")
         }
         for (key, value) in mapping {
             guard case .scalar(let scalar) = key else {
@@ -33,17 +35,22 @@ struct FieldReader {
         }
     }
 
+    /// The keys, in their order.
+    package var keys: [String] { fields.map(\.key) }
+
     func path(_ key: String) -> String { prefix.isEmpty ? key : "\(prefix).\(key)" }
 
     /// An error about a field; without one in the file, about the mapping.
-    func error(_ key: String, _ message: String, suggestion: String? = nil) -> TopologyError {
+    package func error(_ key: String, _ message: String, suggestion: String? = nil) -> TopologyError
+    {
         let place = fields.first { $0.key == key }?.value.mark ?? mark
         return TopologyError(
             file: file, line: place?.line, column: place?.column, field: path(key),
             message: message, suggestion: suggestion)
     }
 
-    func has(_ key: String) -> Bool { fields.contains { $0.key == key } }
+    /// Whether a key is there.
+    package func has(_ key: String) -> Bool { fields.contains { $0.key == key } }
 
     func isMapping(_ key: String) -> Bool {
         if case .mapping? = fields.first(where: { $0.key == key })?.value { true } else { false }
@@ -56,13 +63,13 @@ struct FieldReader {
     }
 
     /// The mapping under a key.
-    mutating func mapping(_ key: String) throws(TopologyError) -> FieldReader? {
+    package mutating func mapping(_ key: String) throws(TopologyError) -> FieldReader? {
         guard let node = node(key) else { return nil }
         return try FieldReader(node, file: file, prefix: path(key))
     }
 
     /// The mappings of the list under a key.
-    mutating func list(_ key: String) throws(TopologyError) -> [FieldReader]? {
+    package mutating func list(_ key: String) throws(TopologyError) -> [FieldReader]? {
         guard let node = node(key) else { return nil }
         guard case .sequence(let sequence) = node else {
             throw error(key, "here must stand a list, each entry behind '- '")
@@ -75,7 +82,7 @@ struct FieldReader {
     }
 
     /// The text of a field, without spaces around it.
-    mutating func text(_ key: String) throws(TopologyError) -> String? {
+    package mutating func text(_ key: String) throws(TopologyError) -> String? {
         guard let node = node(key) else { return nil }
         guard case .scalar(let scalar) = node else {
             throw error(key, "here must stand a single value")
@@ -89,7 +96,7 @@ struct FieldReader {
     }
 
     /// The words of a field: a list, or a text with spaces between them.
-    mutating func words(_ key: String) throws(TopologyError) -> [String]? {
+    package mutating func words(_ key: String) throws(TopologyError) -> [String]? {
         guard let node = node(key) else { return nil }
         guard case .sequence(let sequence) = node else {
             return try text(key)?.split(separator: " ").map(String.init)
@@ -102,6 +109,21 @@ struct FieldReader {
             words.append(scalar.string)
         }
         return words
+    }
+
+    /// The texts of a list, or the one that stands alone.
+    package mutating func texts(_ key: String) throws(TopologyError) -> [String]? {
+        guard let node = node(key) else { return nil }
+        guard case .sequence(let sequence) = node else { return try text(key).map { [$0] } }
+        var texts: [String] = []
+        for entry in sequence {
+            guard case .scalar(let scalar) = entry else {
+                throw error(
+                    key, "here must stand texts; one with a colon in it stands in quotes")
+            }
+            texts.append(scalar.string)
+        }
+        return texts
     }
 
     /// All fields as texts, for another process; the words of a list with spaces between them.
@@ -119,7 +141,7 @@ struct FieldReader {
     }
 
     /// A text that must be there.
-    mutating func requiredText(_ key: String) throws(TopologyError) -> String {
+    package mutating func requiredText(_ key: String) throws(TopologyError) -> String {
         guard let text = try text(key) else { throw error(key, "is missing") }
         return text
     }
@@ -137,7 +159,7 @@ struct FieldReader {
     }
 
     /// A time within bounds.
-    mutating func time(
+    package mutating func time(
         _ key: String, in bounds: ClosedRange<Duration>
     ) throws(TopologyError) -> Duration? {
         guard let quantity = try quantity(key, .time) else { return nil }
@@ -152,8 +174,17 @@ struct FieldReader {
         return time
     }
 
+    /// A rate that a link may have, in bits per second.
+    package mutating func bitRate(_ key: String) throws(TopologyError) -> Int? {
+        guard let quantity = try quantity(key, .rate) else { return nil }
+        guard (100...100e9).contains(quantity.number) else {
+            throw error(key, "must lie between 100 bit/s and 100 Gbit/s")
+        }
+        return Int(quantity.number.rounded())
+    }
+
     /// A probability, written in percent.
-    mutating func share(_ key: String) throws(TopologyError) -> Double? {
+    package mutating func share(_ key: String) throws(TopologyError) -> Double? {
         guard let quantity = try quantity(key, .share) else { return nil }
         guard (0...1).contains(quantity.number) else {
             throw error(key, "must lie between 0 % and 100 %")
@@ -162,7 +193,7 @@ struct FieldReader {
     }
 
     /// A whole number within bounds.
-    mutating func integer(
+    package mutating func integer(
         _ key: String, in bounds: ClosedRange<Int>
     ) throws(TopologyError) -> Int? {
         guard let text = try text(key) else { return nil }
@@ -174,7 +205,7 @@ struct FieldReader {
     }
 
     /// `true` or `false`.
-    mutating func flag(_ key: String) throws(TopologyError) -> Bool? {
+    package mutating func flag(_ key: String) throws(TopologyError) -> Bool? {
         guard let text = try text(key) else { return nil }
         switch text {
         case "true": return true
@@ -185,7 +216,7 @@ struct FieldReader {
 
     /// An error when a field is left that nobody asked for.
     /// - Parameter foreign: Why some keys cannot stand here.
-    func finish(foreign: [String: String] = [:]) throws(TopologyError) {
+    package func finish(foreign: [String: String] = [:]) throws(TopologyError) {
         guard let stranger = fields.first(where: { !known.contains($0.key) }) else { return }
         let meant = Spelling.closest(to: stranger.key, among: known)
         let reason = foreign[stranger.key]

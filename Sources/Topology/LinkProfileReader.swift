@@ -143,11 +143,7 @@ struct LinkProfileReader {
     private static func rate(_ fields: inout FieldReader) throws(TopologyError) -> Rate? {
         guard let text = try fields.text("rate") else { return nil }
         if text == "unlimited" { return .unlimited }
-        guard let quantity = try fields.quantity("rate", .rate) else { return nil }
-        guard (100...100e9).contains(quantity.number) else {
-            throw fields.error("rate", "must lie between 100 bit/s and 100 Gbit/s")
-        }
-        return .limited(BitRate(bitsPerSecond: Int64(quantity.number.rounded())))
+        return try fields.bitRate("rate").map { .limited(BitRate(bitsPerSecond: Int64($0))) }
     }
 
     private static func queue(_ fields: inout FieldReader) throws(TopologyError) -> Queue? {

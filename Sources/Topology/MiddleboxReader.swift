@@ -300,7 +300,7 @@ enum MiddleboxReader {
 
 extension FieldReader {
     /// One word out of those that a type has.
-    mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    package mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ key: String, _: Choice.Type
     ) throws(TopologyError) -> Choice? {
         guard let text = try text(key) else { return nil }
@@ -308,7 +308,7 @@ extension FieldReader {
     }
 
     /// Words out of those that a type has.
-    mutating func choices<Choice: RawRepresentable<String> & CaseIterable>(
+    package mutating func choices<Choice: RawRepresentable<String> & CaseIterable>(
         _ key: String, _: Choice.Type
     ) throws(TopologyError) -> [Choice]? {
         guard let words = try words(key) else { return nil }

@@ -1,6 +1,5 @@
 internal import LinkModel
 internal import NetworkPrimitives
-internal import Yams
 
 extension Topology {
     /// Reads and checks a testbed file.
@@ -12,7 +11,7 @@ extension Topology {
     package init(
         parsing text: String, file: String, overrides: [LinkOverride] = []
     ) throws(TopologyError) {
-        var root = try Self.compose(text, file: file)
+        var root = try FieldReader.compose(text, file: file)
         for override in overrides { try override.apply(to: &root, file: file) }
         var reader = try FieldReader(root, file: file, prefix: "")
         let name = try reader.requiredText("name")
@@ -48,60 +47,15 @@ extension Topology {
         self.init(name: name, description: description, paths: paths, server: server)
     }
 
-    /// More than any testbed needs, and little enough for every parser.
-    private static let longest = 65_536
-
-    private static func compose(_ text: String, file: String) throws(TopologyError) -> Node {
-        guard text.utf8.count <= longest else {
-            throw TopologyError(file: file, message: "is longer than \(longest) octets")
-        }
-        // Aliases of aliases grow without end when they are compared.
-        guard text.utf8.count(where: { $0 == UInt8(ascii: "*") }) <= 16 else {
-            throw TopologyError(file: file, message: "has more than 16 aliases ('*')")
-        }
-        do {
-            guard let node = try Yams.compose(yaml: text) else {
-                throw TopologyError(file: file, message: "is empty")
-            }
-            return node
-        } catch let error as TopologyError {
-            throw error
-        } catch let error as YamlError {
-            throw TopologyError(error, file: file)
-        } catch {
-            throw TopologyError(file: file, message: "is no YAML")
-        }
-    }
-
-    static func isName(_ text: String) -> Bool {
+    /// Whether a text can name a path, a testbed or a scenario: up to 40 lower-case letters, digits
+    /// and hyphens.
+    package static func isName(_ text: String) -> Bool {
         (1...40).contains(text.utf8.count)
             && text.utf8.allSatisfy { octet in
                 (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(octet)
                     || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(octet)
                     || octet == UInt8(ascii: "-")
             } && text.first != "-" && text.last != "-"
-    }
-}
-
-extension TopologyError {
-    init(_ error: YamlError, file: String) {
-        switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            self.init(
-                file: file, line: mark.line, column: mark.column, message: "no YAML: \(problem)")
-        case .duplicatedKeysInMapping(let duplicates, let context):
-            // The key is printed as Yams prints nodes; its text stands in quotes or not at all.
-            let key = duplicates.min() ?? ""
-            let isPlain = Topology.isName(key)
-            self.init(
-                file: file, line: context.mark.line, column: context.mark.column,
-                message: "a key stands twice" + (isPlain ? ": '\(key)'" : ""))
-        case .reader(let problem, _, _, _):
-            self.init(file: file, message: "no YAML: \(problem)")
-        case .no, .memory, .writer, .emitter, .representer, .dataCouldNotBeDecoded:
-            self.init(file: file, message: "is no YAML")
-        }
     }
 }
 

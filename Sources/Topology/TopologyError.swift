@@ -1,4 +1,4 @@
-/// What is wrong with a testbed file, and where.
+/// What is wrong with a testbed or scenario file, and where.
 package struct TopologyError: Error, Hashable, Sendable {
     /// As the reader was given it.
     package var file: String

@@ -35,7 +35,7 @@ struct ComparisonDirectory {
             let series = FilePath("results")
             madeSeries = Directory.exists(series.string) ? nil : series
             path = OutputDirectory.free(
-                series.appending("\(OutputDirectory.timestamp())-\(name)-compare"))
+                series.appending("\(OutputDirectory.timestamp())-\(name)"))
             latest = series.appending("latest")
         }
         isNew = true

@@ -8,7 +8,7 @@ internal import Topology
 package final class ComparisonRunner: Sendable {
     /// Where the results go.
     package enum Output: Hashable, Sendable {
-        /// `results/<time>-<testbed>-compare`, and `results/latest` leads there.
+        /// `results/<time>-<testbed>-compare` or `results/<time>-<scenario>`, and `results/latest` leads there.
         case named
         case directory(String)
         /// Where an earlier comparison was interrupted.
@@ -96,7 +96,8 @@ package final class ComparisonRunner: Sendable {
             version: configuration.version,
             places: places.backends.map { "\($0.name.rawValue) \($0.linkEmulation.rawValue)" })
         let directory = try ComparisonDirectory(
-            configuration.output, name: plan.cells[0].topology.name)
+            configuration.output,
+            name: plan.story?.name ?? "\(plan.cells[0].topology.name)-compare")
         do throws(ExperimentError) {
             let interruption = try Interruption()
             let journal = try openJournal(in: directory, fingerprint)

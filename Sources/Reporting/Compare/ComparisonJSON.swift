@@ -13,6 +13,7 @@ package enum ComparisonJSON {
             "version": .string(result.environment.version),
             "seed": JSONValue(unsigned: result.plan.base.seed),
             "fingerprint": .string(result.fingerprint),
+            "scenario": result.plan.story.map(story) ?? .null,
             "configuration": .object(sharedConfiguration(result)),
             "environment": JSONRenderer.environment(result.environment),
             "metrics": .array(result.metrics.map { .string($0.rawValue) }),
@@ -38,6 +39,18 @@ package enum ComparisonJSON {
         return members.filter { member in
             others.allSatisfy { $0[member.name] == member.value }
         }
+    }
+
+    /// What a scenario file says of itself.
+    static func story(_ story: ScenarioStory) -> JSONValue {
+        .members([
+            "name": .string(story.name),
+            "title": .string(story.title),
+            "question": .string(story.question),
+            "source": story.source.map(JSONValue.string) ?? .null,
+            "published": story.published.map(JSONValue.string) ?? .null,
+            "left_out": .array(story.leftOut.map(JSONValue.string)),
+        ])
     }
 
     // MARK: Cells

@@ -11,6 +11,7 @@ package enum ComparisonSchema {
             ("version", type("string")),
             ("seed", type("number")),
             ("fingerprint", type("string", "names everything that the numbers depend on")),
+            ("scenario", story),
             ("configuration", type("object", "what the configurations of all cells share")),
             ("environment", type("object")),
             ("metrics", list(words(Metric.self))),
@@ -84,6 +85,21 @@ package enum ComparisonSchema {
         ])
     }
 
+    private static var story: JSONValue {
+        nullable(
+            object([
+                ("name", type("string")), ("title", type("string")), ("question", type("string")),
+                ("source", type(["string", "null"])), ("published", type(["string", "null"])),
+                ("left_out", list(type("string", "legs that do not run here"))),
+            ]))
+    }
+
+    private static func nullable(_ object: JSONValue) -> JSONValue {
+        guard case .object(let inner) = object else { return object }
+        return .object(
+            inner.map { $0.name == "type" ? .init("type", ["object", "null"]) : $0 })
+    }
+
     private static var series: JSONValue {
         object([
             ("metric", words(Metric.self)),
@@ -101,24 +117,22 @@ package enum ComparisonSchema {
     }
 
     private static var baseline: JSONValue {
-        let members = object([
-            ("threshold", object([("percent", type("number")), ("ms", type("number"))])),
-            (
-                "judgements",
-                list(
-                    object([
-                        ("cell", type("integer")), ("metric", words(Metric.self)),
-                        ("before", ResultsSchema.nullableNumber),
-                        ("now", ResultsSchema.nullableNumber),
-                        ("verdict", words(BaselineComparison.Verdict.self)),
-                    ]))
-            ),
-            ("unmatched", list(type("string"))),
-            ("missing", list(type("string"))),
-            ("differences", list(type("string"))),
-        ])
-        guard case .object(let inner) = members else { return members }
-        return .object(
-            inner.map { $0.name == "type" ? .init("type", ["object", "null"]) : $0 })
+        nullable(
+            object([
+                ("threshold", object([("percent", type("number")), ("ms", type("number"))])),
+                (
+                    "judgements",
+                    list(
+                        object([
+                            ("cell", type("integer")), ("metric", words(Metric.self)),
+                            ("before", ResultsSchema.nullableNumber),
+                            ("now", ResultsSchema.nullableNumber),
+                            ("verdict", words(BaselineComparison.Verdict.self)),
+                        ]))
+                ),
+                ("unmatched", list(type("string"))),
+                ("missing", list(type("string"))),
+                ("differences", list(type("string"))),
+            ]))
     }
 }

@@ -4,6 +4,7 @@ package import Scenario
 package enum ComparisonText {
     /// The report.
     package static func report(_ result: ComparisonResult) -> String {
+        if let story = result.plan.story { return ScenarioText.report(result, story) }
         let parts = [
             header(result), table(result), slopes(result), assertions(result), baseline(result),
             failures(result), files(result),
@@ -41,7 +42,8 @@ package enum ComparisonText {
 
     /// How many cells, runs and failures.
     static func title(_ result: ComparisonResult) -> String {
-        "Comparison of \(Figures.of(result.cells.count, "cell", "cells")), "
+        if let story = result.plan.story { return "\(story.name): \(story.title)" }
+        return "Comparison of \(Figures.of(result.cells.count, "cell", "cells")), "
             + "\(Figures.of(result.plan.base.runs, "run", "runs")) each"
     }
 
@@ -74,15 +76,18 @@ package enum ComparisonText {
     // MARK: Parts
 
     private static func header(_ result: ComparisonResult) -> String {
-        let facts = facts(result)
+        title(result) + "\n" + list(facts(result))
+    }
+
+    /// Names and values below each other.
+    static func list(_ facts: [(name: String, value: String)]) -> String {
         let width = facts.map(\.name.count).max() ?? 0
-        return title(result) + "\n"
-            + facts.map { fact in
-                let space = String(repeating: " ", count: width - fact.name.count + 2)
-                let lines = wrapped(fact.value, width: 96 - width)
-                let indent = "\n" + String(repeating: " ", count: width + 4)
-                return "  \(fact.name)\(space)\(lines.joined(separator: indent))\n"
-            }.joined()
+        return facts.map { fact in
+            let space = String(repeating: " ", count: width - fact.name.count + 2)
+            let lines = wrapped(fact.value, width: 96 - width)
+            let indent = "\n" + String(repeating: " ", count: width + 4)
+            return "  \(fact.name)\(space)\(lines.joined(separator: indent))\n"
+        }.joined()
     }
 
     /// Lines that break between words.
@@ -167,12 +172,12 @@ package enum ComparisonText {
         }
     }
 
-    private static func failures(_ result: ComparisonResult) -> String {
+    static func failures(_ result: ComparisonResult) -> String {
         let lines = failureLines(result)
         return lines.isEmpty ? "" : "Failed runs\n" + lines.map { "  \($0)\n" }.joined()
     }
 
-    private static func files(_ result: ComparisonResult) -> String {
+    static func files(_ result: ComparisonResult) -> String {
         result.outputDirectory.map { "Files: \($0)\n" } ?? ""
     }
 }

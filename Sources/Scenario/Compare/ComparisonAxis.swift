@@ -7,11 +7,24 @@ package struct ComparisonAxis: Hashable, Sendable {
     package let key: String
     /// As they were written, in this order.
     package let values: [String]
+    /// What the values set, if they are names of legs.
+    private let legs: [ScenarioLeg]
+
+    /// The key of an axis whose values are legs of a scenario file.
+    package static let legKey = "leg"
+
+    /// An axis of legs, each of which sets something of its own.
+    package init(legs: [ScenarioLeg]) {
+        key = Self.legKey
+        values = legs.map(\.name)
+        self.legs = legs
+    }
 
     /// An axis whose key and values are checked, as far as they can be without a testbed.
     package init(_ key: String, _ values: [String]) throws(ComparisonProblem) {
         self.key = key
         self.values = values
+        legs = []
         guard !values.isEmpty, values.allSatisfy({ !$0.isEmpty }) else {
             throw ComparisonProblem("'\(key)' lacks a value: write KEY=VALUE,VALUE")
         }
@@ -28,38 +41,18 @@ package struct ComparisonAxis: Hashable, Sendable {
             throw ComparisonProblem("'\(text)': write KEY=VALUE,VALUE")
         }
         let values = text[text.index(after: equals)...]
-            .split(separator: ",", omittingEmptySubsequences: false).map(Self.trimmed)
-        try self.init(Self.trimmed(text[..<equals]), values)
+            .split(separator: ",", omittingEmptySubsequences: false).map(OptionText.trimmed)
+        try self.init(OptionText.trimmed(text[..<equals]), values)
     }
 
-    private static func trimmed(_ text: Substring) -> String {
-        let rest = text.drop(while: \.isWhitespace)
-        return String(rest.prefix(rest.count - rest.reversed().prefix(while: \.isWhitespace).count))
-    }
-
-    /// Sets one of the values: in the scenario, or as what it returns.
+    /// Sets one of the values: in the scenario, or as the links that it returns.
     package func apply(
         _ value: String, to scenario: inout HandoverScenario
-    ) throws(ComparisonProblem) -> LinkOverride? {
-        if let option = ScenarioOption(rawValue: key) {
-            try option.set(value, in: &scenario)
-            return nil
+    ) throws(ComparisonProblem) -> [LinkOverride] {
+        guard key == Self.legKey else {
+            return try ScenarioSetting(key, value).apply(to: &scenario).map { [$0] } ?? []
         }
-        guard key.contains(".") else { throw Self.unknown(key) }
-        do {
-            return try LinkOverride(key: key, value: value)
-        } catch {
-            throw ComparisonProblem(
-                "\(error.file): \(error.message)", suggestion: error.suggestion)
-        }
-    }
-
-    private static func unknown(_ key: String) -> ComparisonProblem {
-        let names = ScenarioOption.allCases.map(\.rawValue)
-        return ComparisonProblem(
-            "nothing called '\(key)' can be varied: there are \(names.joined(separator: ", ")), and "
-                + "PATH.FIELD for a property of a link (lte.delay)",
-            suggestion: Assertion.nearest(to: key, in: names))
+        return try legs.first { $0.name == value }?.apply(to: &scenario) ?? []
     }
 
     /// Whether it moves the round trip time of this path.

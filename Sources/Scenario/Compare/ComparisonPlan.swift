@@ -9,6 +9,8 @@ package struct ComparisonCell: Sendable {
     package var values: [(key: String, value: String)]
     package var scenario: HandoverScenario
     package var topology: Topology
+    /// What it should come to, besides what is asserted of all.
+    package var expectations: [Assertion] = []
 
     /// `mode=make-before-break, lte.delay=10ms`; what is the only one has no label.
     package var label: String { Self.label(values) }
@@ -30,6 +32,8 @@ package struct ComparisonPlan: Sendable {
     /// The last one varies fastest.
     package let axes: [ComparisonAxis]
     package let cells: [ComparisonCell]
+    /// What it is about, if it comes from a scenario file.
+    package let story: ScenarioStory?
 
     /// One run of one cell.
     package struct Job: Hashable, Sendable {
@@ -47,13 +51,21 @@ package struct ComparisonPlan: Sendable {
     /// More cells than anybody reads.
     package static let mostCells = 10_000
 
-    /// Every combination, checked. `topology` finds a testbed and puts into it what the cell asks.
+    /// Every combination, checked.
+    ///
+    /// - Parameters:
+    ///   - expectations: What a cell should come to.
+    ///   - topology: Finds a testbed and puts into it what the cell asks.
+    ///   - overriding: Sets in each cell what counts whatever the axes say.
     package init(
-        base: HandoverScenario, axes: [ComparisonAxis],
-        topology: (_ testbed: String, [LinkOverride]) throws(ComparisonProblem) -> Topology
+        base: HandoverScenario, axes: [ComparisonAxis], story: ScenarioStory? = nil,
+        expectations: (ComparisonCell) -> [Assertion] = { _ in [] },
+        topology: (_ testbed: String, [LinkOverride]) throws(ComparisonProblem) -> Topology,
+        overriding: (inout HandoverScenario) -> Void = { _ in }
     ) throws(ComparisonProblem) {
         self.base = base
         self.axes = axes
+        self.story = story
         let keys = axes.map(\.key)
         if let twice = keys.first(where: { key in keys.count { $0 == key } > 1 }) {
             throw ComparisonProblem("'\(twice)' is varied twice: give all its values at once")
@@ -67,14 +79,17 @@ package struct ComparisonPlan: Sendable {
         }
         var cells: [ComparisonCell] = []
         for number in 1...count {
-            cells.append(try Self.cell(number, base, axes, topology))
+            var cell = try Self.cell(number, base, axes, topology, overriding)
+            cell.expectations = expectations(cell)
+            cells.append(cell)
         }
         self.cells = cells
     }
 
     private static func cell(
         _ number: Int, _ base: HandoverScenario, _ axes: [ComparisonAxis],
-        _ topology: (String, [LinkOverride]) throws(ComparisonProblem) -> Topology
+        _ topology: (String, [LinkOverride]) throws(ComparisonProblem) -> Topology,
+        _ overriding: (inout HandoverScenario) -> Void
     ) throws(ComparisonProblem) -> ComparisonCell {
         var scenario = base
         var links: [LinkOverride] = []
@@ -85,8 +100,9 @@ package struct ComparisonPlan: Sendable {
             rest /= axis.values.count
         }
         for (axis, value) in zip(axes, values) {
-            if let link = try axis.apply(value.value, to: &scenario) { links.append(link) }
+            links += try axis.apply(value.value, to: &scenario)
         }
+        overriding(&scenario)
         let label = ComparisonCell.label(values)
         do throws(ScenarioProblem) {
             try scenario.validate()

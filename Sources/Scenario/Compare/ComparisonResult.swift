@@ -18,7 +18,7 @@ package struct ComparedCell: Sendable {
     /// The cell as the experiment that it is.
     package let result: ExperimentResult
     package let summary: Summary
-    /// Of this cell, in the order of the command line.
+    /// Of this cell: its own expectations, then those of the command line in their order.
     package let assertions: [AssertionResult]
     private let numbers: [Metric: ComparedNumber]
 
@@ -31,7 +31,7 @@ package struct ComparedCell: Sendable {
         self.result = result
         let summary = result.summary
         self.summary = summary
-        self.assertions = assertions.map { $0.evaluate(summary) }
+        self.assertions = (cell.expectations + assertions).map { $0.evaluate(summary) }
         var numbers: [Metric: ComparedNumber] = [:]
         for metric in metrics {
             guard let statistics = summary[metric] else { continue }

@@ -17,6 +17,7 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
     case mode
     case breakKind = "break"
     case join
+    case provisional
     case client
     case server
     case workload
@@ -38,6 +39,7 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
     case makeAfter = "make-after"
     case duration
     case kernelPathManagement = "kernel-pm"
+    case isNull = "null"
 
     /// Sets the option to a value as the command line writes it.
     package func set(
@@ -50,6 +52,7 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
         case .mode: scenario.mode = try word(text)
         case .breakKind: scenario.breakKind = try word(text)
         case .join: scenario.join = try word(text)
+        case .provisional: scenario.provisional = try word(text)
         case .client: scenario.client = try word(text)
         case .server: scenario.server = try word(text)
         case .workload: scenario.workloadKind = try word(text)
@@ -71,6 +74,7 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
         case .makeAfter: scenario.makeAfter = try duration(text)
         case .duration: scenario.duration = try duration(text)
         case .kernelPathManagement: scenario.kernelPathManagement = try word(text)
+        case .isNull: scenario.isNull = try flag(text)
         }
     }
 
@@ -82,6 +86,11 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
         throw ComparisonProblem(
             "'\(text)' is no value of '\(rawValue)' (\(words.joined(separator: ", ")))",
             suggestion: Assertion.nearest(to: text, in: words))
+    }
+
+    private func flag(_ text: String) throws(ComparisonProblem) -> Bool {
+        if let flag = Bool(text) { return flag }
+        throw ComparisonProblem("'\(text)' is no value of '\(rawValue)' (true, false)")
     }
 
     private func duration(_ text: String) throws(ComparisonProblem) -> Duration {

@@ -1,0 +1,105 @@
+internal import ArgumentParser
+internal import Experiment
+internal import Reporting
+internal import Scenario
+internal import Testbed
+
+/// An experiment that a file describes.
+struct ScenarioOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Run the experiment of a scenario file, or one that is built in.",
+            discussion: """
+                See mptcpctl-scenario(5). Every other option that is given counts for all its legs, \
+                whatever the file says. Prints the question, median and 95th percentile of each leg, \
+                what was published, and which expectations are met; if one is not, it ends with 1. \
+                The directory of the results is that of compare.
+                """, valueName: "name|file"))
+    var scenario: String?
+
+    @Flag(help: "List the scenarios that are built in.")
+    var listScenarios = false
+
+    mutating func validate() throws {
+        if listScenarios, scenario != nil {
+            throw ValidationError("--list-scenarios goes without --scenario")
+        }
+    }
+}
+
+/// Runs an experiment that a file describes, with what was given on the command line.
+struct ScenarioExperiment {
+    private let command: HandoverCommand
+    private let assertions: [Assertion]
+
+    init(_ command: HandoverCommand, _ assertions: [Assertion]) {
+        self.command = command
+        self.assertions = assertions
+    }
+
+    /// Prints what is built in.
+    static func list(as format: OutputFormat) throws(CommandFailure) {
+        let scenarios: [ScenarioFile]
+        do {
+            scenarios = try ScenarioLibrary.builtIn()
+        } catch {
+            throw .usage("\(error)")
+        }
+        switch format {
+        case .text: Terminal.output(ScenarioText.list(scenarios))
+        case .json: Terminal.output(ScenarioText.json(scenarios))
+        }
+    }
+
+    /// Runs it, or prints its plan.
+    func run(_ nameOrPath: String) throws(CommandFailure) {
+        let file: ScenarioFile
+        do {
+            file = try ScenarioLibrary.load(nameOrPath)
+        } catch {
+            throw .usage("\(error)")
+        }
+        let plan = try plan(file)
+        if command.output.dryRun {
+            for cell in plan.cells {
+                Terminal.output(
+                    "# \(cell.label)\n" + ExperimentPlan.text(cell.scenario, cell.topology))
+            }
+            return
+        }
+        var configuration = ComparisonRunner.Configuration(version: CommandLineTool.version)
+        configuration.output = command.output.output.map { .directory($0) } ?? .named
+        configuration.metrics = file.metrics
+        configuration.assertions = assertions
+        let progress = Progress(isQuiet: command.output.quiet)
+        let reports = ComparisonProgress(progress, metrics: file.metrics)
+        let outcome: ComparisonRunner.Outcome
+        do {
+            outcome = try ComparisonRunner(plan, configuration) { reports.report($0) }
+                .run(rendering: ComparisonDocuments.all)
+        } catch {
+            progress.finish()
+            throw CommandFailure(error)
+        }
+        progress.finish()
+        switch outcome {
+        case .interrupted(let directory, let done, let count):
+            if done > 0 { Terminal.error("\(done) of \(count) runs are kept in \(directory)") }
+            throw .interrupted
+        case .finished(let result):
+            try ComparisonDocuments.tell(result, as: command.output.format)
+        }
+    }
+
+    private func plan(_ file: ScenarioFile) throws(CommandFailure) -> ComparisonPlan {
+        let seed = command.how.seed ?? command.how.randomSeed
+        do {
+            return try file.plan(topology: TestbedLibrary.topology) { scenario in
+                command.apply(to: &scenario)
+                scenario.seed = seed
+            }
+        } catch {
+            throw .usage("\(error)")
+        }
+    }
+}
