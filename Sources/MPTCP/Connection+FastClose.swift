@@ -77,5 +77,17 @@ extension Connection {
         finish(.reset, now: now)
     }
 
+    /// Whether a reset brings MP_FASTCLOSE with our key. The key proves what otherwise the exact
+    /// sequence number has to (RFC 5961, 3.2): behind a segment that was lost, the reset that answers
+    /// our challenge has no options any more, and the connection would wait for another subflow.
+    func endsWithFastClose(_ header: SegmentHeader, _ index: Int) -> Bool {
+        guard scheme != .v0, !isFallback, subflows[index].tcp.isInWindow(header.sequence) else {
+            return false
+        }
+        return header.options.mptcp.contains {
+            if case .fastClose(let key) = $0 { key == localKey } else { false }
+        }
+    }
+
     private static var fastCloseAttempts: Int { 3 }
 }

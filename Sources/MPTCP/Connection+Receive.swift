@@ -31,7 +31,13 @@ extension Connection {
         else { return false }
         let hadReceivedFIN = subflows[index].tcp.hasReceivedFIN
         subflows[index].tcp.receiveWindow = receiveWindow(index)
-        if header.flags.contains(.rst) { notePeerReset(header, index) }
+        if header.flags.contains(.rst) {
+            notePeerReset(header, index)
+            if endsWithFastClose(header, index) {
+                receiveFastClose(now: now)
+                return false
+            }
+        }
         coupleCongestion(index)
         let reception = subflows[index].tcp.receive(
             header, payload: payload, ecn: ecn, now: now)

@@ -123,6 +123,13 @@ extension TCPConnection {
         return Duration.milliseconds(age) <= .nanoseconds(rtt.timeout)
     }
 
+    /// Whether a segment without text is acceptable with this sequence number (RFC 9293, 3.10.7.4).
+    public func isInWindow(_ sequence: SequenceNumber) -> Bool {
+        guard state.isSynchronized, state != .timeWait else { return false }
+        let first = rcv.nxt.distance(to: sequence)
+        return first == 0 || first > 0 && first < rcv.nxt.distance(to: rcv.rightEdge)
+    }
+
     /// RFC 9293, 3.10.7.4, first check.
     private mutating func passesSequenceTest(
         _ header: SegmentHeader, _ payloadLength: Int, now: Instant

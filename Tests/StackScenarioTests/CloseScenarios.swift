@@ -26,6 +26,29 @@ import WireFormat
         #expect(signals.count == 2 && signals.allSatisfy { $0.segment.isReset })
     }
 
+    /// What left before the reset is lost, so that it lies behind a hole: the key in it is proof
+    /// enough.
+    @Test(arguments: [true, false])
+    func fastCloseBehindAHole(byClient: Bool) {
+        let network = TwoPathNetwork(
+            .breakBeforeMake, upload: 5_000_000, download: 5_000_000)
+        var isLosing = false
+        network.filter { segment, _, isForward in
+            !isLosing || isForward != byClient || segment.isReset
+        }
+        network.at(300) { _ in isLosing = true }
+        network.at(305) { network in
+            let host = byClient ? network.client : network.server
+            let handle = byClient ? network.clientApp.handle : network.serverApp.handle
+            guard let handle else { return }
+            network.simulation.perform(host) { $0.abort(handle, now: network.simulation.now) }
+        }
+        #expect(network.run(.milliseconds(500)))
+        network.expectSound()
+        #expect(network.clientApp.closed == (byClient ? .aborted : .reset))
+        #expect(network.serverApp.closed == (byClient ? .reset : .aborted))
+    }
+
     /// DATA_FIN is not tied to TCP's reliability: only its timer repairs the loss.
     @Test(arguments: [1, 3, 5])
     func lostDataFINs(count: Int) {
