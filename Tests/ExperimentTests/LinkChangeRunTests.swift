@@ -114,8 +114,10 @@ import Topology
     @Test(.enabled(if: Programs.mayBuildNetworks, "needs root, or user namespaces"))
     func movedInNamespaces() throws { try expectMove(.namespaces) }
 
-    /// The delay of records is that of the link: 10 ms, and 200 ms from a change on.
-    private func expectDelays(_ backend: Backend, noise: Double) throws {
+    /// The delay of records is that of the link: 10 ms, and 200 ms from a change on. How much a busy
+    /// host adds to that is nobody's promise.
+    private func expectDelays(_ backend: Backend) throws {
+        let isExact = backend == .simulation
         for (kind, direction) in [
             (WorkloadKind.stream, Direction.upload), (.voice, .download), (.voice, .upload),
         ] {
@@ -129,22 +131,22 @@ import Topology
             let result = try run(scenario).results[0]
             #expect(result.outcome == .completed, "\(result.reason ?? "")")
             let late = try #require(result[.late])
-            #expect(abs(late - 0.5) < 0.03, "\(late)")
+            #expect(late > 0.47 && late < (isExact ? 0.53 : 1), "\(late)")
             let longest = try #require(result[.maximumDelay])
-            #expect(longest >= 200 && longest < 200.1 + noise, "\(longest) ms")
+            #expect(longest >= 200 && (!isExact || longest < 200.1), "\(longest) ms")
             let p95 = try #require(result[.p95Delay])
             #expect(p95 >= 200 && p95 <= longest)
             // Something is due, at 1000 ms, and comes 200 ms later.
             let stall = try #require(result[.stall])
-            #expect(abs(stall - 200) < 1 + noise, "\(stall) ms")
+            #expect(stall > 199 && (!isExact || stall < 201), "\(stall) ms")
             #expect(result.reason(.handoverDuration) == "no data on the new path")
         }
     }
 
-    @Test func delaysInSimulation() throws { try expectDelays(.simulation, noise: 0) }
+    @Test func delaysInSimulation() throws { try expectDelays(.simulation) }
 
     @Test(.enabled(if: Programs.mayBuildNetworks, "needs root, or user namespaces"))
-    func delaysInNamespaces() throws { try expectDelays(.namespaces, noise: 60) }
+    func delaysInNamespaces() throws { try expectDelays(.namespaces) }
 
     /// Bursts on an idle path take their way and no more; what the seed of the run drew is known to
     /// whoever measures.
