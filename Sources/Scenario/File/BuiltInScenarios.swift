@@ -3,6 +3,7 @@ package enum BuiltInScenarios {
     /// The content by name, sorted.
     package static let texts: [(name: String, text: String)] = [
         ("cellnet12", text(PackageResources.cellnet12_yaml)),
+        ("h1-follow-client", text(PackageResources.h1_follow_client_yaml)),
         ("h10-ping-pong", text(PackageResources.h10_ping_pong_yaml)),
         ("h2-oracle", text(PackageResources.h2_oracle_yaml)),
         ("h3-loss-threshold", text(PackageResources.h3_loss_threshold_yaml)),
