@@ -164,9 +164,10 @@ struct ConversationFuzzing {
         ends[host].written += taken
     }
 
+    /// An end that has no connection yet finishes when it has.
     private mutating func finish(_ host: Int) {
-        guard let handle = ends[host].handle, ends[host].closed == nil else { return }
         ends[host].isFinished = true
+        guard let handle = ends[host].handle, ends[host].closed == nil else { return }
         stacks[host].finishWriting(handle, now: now)
     }
 
@@ -224,7 +225,10 @@ struct ConversationFuzzing {
 
     private mutating func take(_ event: StackEvent, _ host: Int) {
         switch event {
-        case .accepted(let handle): if ends[host].handle == nil { ends[host].handle = handle }
+        case .accepted(let handle):
+            guard ends[host].handle == nil else { return }
+            ends[host].handle = handle
+            if ends[host].isFinished { finish(host) }
         case .closed(let handle, let reason):
             guard handle == ends[host].handle else { return }
             ends[host].closed = reason
