@@ -85,7 +85,7 @@ let package = Package(
         target(
             "FuzzTargets",
             [
-                "NetworkPrimitives", "WireFormat", "TraceAnalysis", "Topology", "MPTCP",
+                "NetworkPrimitives", "WireFormat", "TraceAnalysis", "Topology", "TCP", "MPTCP",
                 "HostStack",
             ]),
 

@@ -1,6 +1,7 @@
 internal import HostStack
 internal import MPTCP
 internal import NetworkPrimitives
+internal import TCP
 internal import WireFormat
 
 /// Two stacks and a wire on which the input decides what happens, operation by operation; then the
@@ -55,6 +56,9 @@ struct ConversationFuzzing {
     private init() {
         var configuration = StackConfiguration()
         configuration.connection.policy = .full
+        // A half-closed end notices by nothing else that the other one has gone.
+        configuration.connection.tcp.keepAliveIdle = .seconds(20)
+        configuration.connection.tcp.keepAliveInterval = .seconds(2)
         stacks.append(HostStack(configuration: configuration, seed: 1))
         configuration.connection.policy = .acceptOnly
         stacks.append(HostStack(configuration: configuration, seed: 2))

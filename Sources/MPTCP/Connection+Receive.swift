@@ -136,8 +136,13 @@ extension Connection {
                 "subflow_recovered", now: now,
                 ("subflow", .number(Int(subflows[index].id.rawValue))))
         }
-        subflows[index].probeDeadline = nil
         subflows[index].pathProblem = nil
+        guard let probe = subflows[index].removalProbe, now >= probe.earliestAnswer else { return }
+        // RFC 8684, 3.4.2: it is not removed. It only stands by: the peer wants to be rid of it.
+        subflows[index].removalProbe = nil
+        subflows[index].isRetired = false
+        subflows[index].isSpared = true
+        log("removed_address_answers", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))))
     }
 
     /// Acts on the MPTCP options. Returns `false` when the connection or the subflow ended.

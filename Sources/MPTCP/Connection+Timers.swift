@@ -27,7 +27,7 @@ extension Connection {
         for index in subflows.indices {
             consider(subflows[index].tcp.pollDeadline())
             consider(subflows[index].joinDeadline)
-            consider(subflows[index].probeDeadline)
+            consider(subflows[index].removalProbe?.deadline)
             consider(subflows[index].unmappedDeadline)
             if let join = subflows[index].fastJoin {
                 consider(join.mappingDeadline)
@@ -133,9 +133,9 @@ extension Connection {
         if let deadline = subflows[index].joinDeadline, deadline <= now {
             retryThirdPacket(index, now: now)
         }
-        if let deadline = subflows[index].probeDeadline, deadline <= now {
+        if let probe = subflows[index].removalProbe, probe.deadline <= now {
             // RFC 8684, 3.4.2: the address whose removal was announced does not answer.
-            subflows[index].probeDeadline = nil
+            subflows[index].removalProbe = nil
             resetSubflow(index, MPTCPReset(.unspecified), now: now)
         }
         if let deadline = subflows[index].unmappedDeadline, deadline <= now {

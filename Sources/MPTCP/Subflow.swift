@@ -70,8 +70,8 @@ struct Subflow: Sendable {
     var isRetired = false
     /// Since when a join that the peer opened waits for its HMAC.
     var pendingSince: Instant?
-    /// When an unanswered probe closes a subflow whose address the peer removed.
-    var probeDeadline: Instant?
+    /// The question whether it lives although the peer removed its address.
+    var removalProbe: RemovalProbe?
     /// When the third packet of a join goes out again.
     var joinDeadline: Instant?
     var joinAttempts = 0
@@ -245,4 +245,19 @@ struct Subflow: Sendable {
     mutating func signalFirst(_ option: MPTCPOption) { signals.prepend(option) }
 
     private static let maximumSignals = 32
+}
+
+/// Asks once whether a subflow lives whose address the peer removed (RFC 8684, 3.4.2).
+struct RemovalProbe: Sendable {
+    /// What comes in before was under way when the question left: a sign of life, but no answer.
+    /// Three quarters of a round trip lie between what takes half of one and the answer, which may be
+    /// faster than the data that the estimator knows.
+    var earliestAnswer: Instant
+    /// When silence is the answer.
+    var deadline: Instant
+
+    init(_ rtt: RTTEstimator, now: Instant) {
+        earliestAnswer = now + .nanoseconds(rtt.minimum == .max ? 0 : rtt.minimum / 4 * 3)
+        deadline = now + .nanoseconds(rtt.timeout)
+    }
 }

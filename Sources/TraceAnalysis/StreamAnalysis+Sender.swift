@@ -105,36 +105,31 @@ extension StreamAnalysis {
         for (positions, offsets) in pieces {
             guard offsets.lowerBound.magnitude < Self.offsetBound else { continue }
             var covered = positions.lowerBound
+            func carry(until end: Int, isRepeated: Bool) {
+                let part = covered..<end
+                covered = end
+                if part.isEmpty { return }
+                let start = offsets.lowerBound + part.lowerBound - positions.lowerBound
+                self.carry(
+                    part, start..<(start + part.count), packet, isRepeated: isRepeated, &carriers,
+                    acknowledged: acknowledged)
+            }
             for new in fresh {
                 let part = new.clamped(to: positions)
                 if part.isEmpty { continue }
-                repeatOnSubflow(covered..<part.lowerBound, positions, offsets, packet)
-                let start = offsets.lowerBound + part.lowerBound - positions.lowerBound
-                sendNew(
-                    part, start..<(start + part.count), packet, &carriers,
-                    acknowledged: acknowledged)
-                covered = part.upperBound
+                carry(until: part.lowerBound, isRepeated: true)
+                carry(until: part.upperBound, isRepeated: false)
             }
-            repeatOnSubflow(covered..<positions.upperBound, positions, offsets, packet)
+            carry(until: positions.upperBound, isRepeated: true)
         }
     }
 
-    private mutating func repeatOnSubflow(
-        _ part: Range<Int>, _ positions: Range<Int>, _ offsets: Range<Int>,
-        _ packet: ConnectionPacket
-    ) {
-        if part.isEmpty { return }
-        let start = offsets.lowerBound + part.lowerBound - positions.lowerBound
-        append(
-            Transmission(
-                subflow: packet.flow, times: packet.times, range: start..<(start + part.count),
-                kind: .retransmission), at: part)
-    }
-
-    /// Octets that this subflow has not carried at these positions before.
-    private mutating func sendNew(
+    /// Octets at positions that this subflow has carried before (`isRepeated`) or has not. Repeated
+    /// positions with octets of the stream that nobody has carried are no retransmission: the sender
+    /// or somebody on the way maps them differently now.
+    private mutating func carry(
         _ positions: Range<Int>, _ offsets: Range<Int>, _ packet: ConnectionPacket,
-        _ carriers: inout RangeTable<Carriers>, acknowledged: Int
+        isRepeated: Bool, _ carriers: inout RangeTable<Carriers>, acknowledged: Int
     ) {
         var parts: [(range: Range<Int>, kind: TransmissionKind, original: Carriers?)] = []
         func note(_ range: Range<Int>, _ kind: TransmissionKind, _ original: Carriers?) {
@@ -154,7 +149,7 @@ extension StreamAnalysis {
             }
             // A second reinjection on the same subflow, at a new position in it, is one too: only
             // where the data was first is it a retransmission.
-            if known.first == packet.flow {
+            if isRepeated || known.first == packet.flow {
                 note(range, .retransmission, nil)
             } else {
                 let split = min(max(acknowledged, range.lowerBound), range.upperBound)

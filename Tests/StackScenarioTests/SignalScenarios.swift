@@ -120,7 +120,7 @@ import WireFormat
     }
 
     /// RFC 8684, 3.4.2: an address that was removed, or so somebody says, is probed. It answers, and
-    /// the subflow stays, but carries nothing any more.
+    /// the subflow stays, but carries nothing while there is another.
     @Test func removalOfALivingAddress() {
         let network = TwoPathNetwork(.full, upload: 0, download: 10_000_000)
         network.recordsPackets = true
@@ -144,6 +144,38 @@ import WireFormat
                 && $0.time > network.milliseconds(600)
         }
         #expect(late.isEmpty)
+        #expect(network.first("removed_address_answers", network.server) != nil)
+    }
+
+    /// Somebody says that both addresses were removed. Both answer, and the connection goes on over
+    /// what it has; where the client really goes, what was under way does not count as an answer.
+    @Test func removalOfAllLivingAddresses() {
+        let network = TwoPathNetwork(.full, upload: 0, download: 10_000_000)
+        var isDone = false
+        network.filter { [unowned network] segment, _, isForward in
+            if !isDone, isForward, network.simulation.now > network.milliseconds(300),
+                segment.header.options.mptcp.isEmpty, segment.header.options.dss != nil
+            {
+                isDone = true
+                segment.header.options.mptcp = [.removeAddress([.initial, AddressID(1)])]
+            }
+            return true
+        }
+        #expect(network.run(.seconds(6)))
+        network.expectIntact()
+        #expect(network.count("removed_address_answers", network.server) == 2)
+        #expect(network.first("no_subflow_left", network.server) == nil)
+    }
+
+    @Test func whatWasUnderWayIsNoAnswer() throws {
+        let network = TwoPathNetwork(.full, upload: 10_000_000, download: 0)
+        network.at(300) { $0.setInterface(1, isUp: false) }
+        #expect(network.run(.seconds(6)))
+        network.expectIntact()
+        let removed = try #require(network.first("address_removed_by_peer", network.server))
+        let reset = try #require(network.first("subflow_reset", network.server))
+        #expect(removed < reset)
+        #expect(network.first("removed_address_answers", network.server) == nil)
     }
 
     /// The server forgets the connection, without a word: the next join is answered as one that

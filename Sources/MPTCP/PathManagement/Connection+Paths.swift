@@ -217,7 +217,7 @@ extension Connection {
             subflows[index].isRetired = true
             reinjectEverything(of: index, now: now)
             subflows[index].tcp.requestProbe()
-            subflows[index].probeDeadline = now + .nanoseconds(subflows[index].tcp.rtt.timeout)
+            subflows[index].removalProbe = RemovalProbe(subflows[index].tcp.rtt, now: now)
         }
     }
 
