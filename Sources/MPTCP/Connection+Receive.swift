@@ -142,7 +142,9 @@ extension Connection {
         subflows[index].removalProbe = nil
         subflows[index].isRetired = false
         subflows[index].isSpared = true
-        log("removed_address_answers", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))))
+        log(
+            "removed_address_answers", now: now,
+            ("subflow", .number(Int(subflows[index].id.rawValue))))
     }
 
     /// Acts on the MPTCP options. Returns `false` when the connection or the subflow ended.
