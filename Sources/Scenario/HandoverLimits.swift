@@ -55,7 +55,8 @@ package struct HandoverLimits: Hashable, Sendable {
     /// Without the number there is no limit, save where the fourth ACK brings a fresh DATA_ACK.
     ///
     /// `oldPath` counts where it still delivers (`address-removed`): it may carry the client's signal
-    /// sooner than the new one. Where that matters and it is not given, there is no limit.
+    /// sooner than the new one. Where that matters and it is not given, there is no limit. It counts,
+    /// too, where a server notices its silence sooner than the signal of a slow new path comes.
     ///
     /// `nextRecord` is the time from `ready` until the application writes what the receiver lacks
     /// first; zero if it was written before. Nothing delivers an octet that is not written yet.
@@ -85,14 +86,20 @@ package struct HandoverLimits: Hashable, Sendable {
             earliest: max(Self.permission(scenario, newPath, signal), nextRecord))
     }
 
-    /// From the client's knowledge to the server's.
+    /// From the client's knowledge to the server's. Where both paths were there, the server may
+    /// notice by itself that the old one has gone silent: the last data that were lost left one way
+    /// before the break, and the probe for them (RFC 8985, 7.2) is due two round trips later.
     private static func signalDelay(
         _ scenario: HandoverScenario, _ newPath: NewPath, _ oldPath: NewPath?
     ) -> Duration? {
-        guard scenario.breakKind == .addressRemoved, scenario.direction == .download,
-            scenario.mode == .makeBeforeBreak
-        else { return newPath.up.delay }
-        return oldPath.map { min($0.up.delay, newPath.up.delay) }
+        guard scenario.direction == .download, scenario.mode == .makeBeforeBreak else {
+            return newPath.up.delay
+        }
+        if scenario.breakKind == .addressRemoved {
+            return oldPath.map { min($0.up.delay, newPath.up.delay) }
+        }
+        guard let oldPath else { return newPath.up.delay }
+        return min(newPath.up.delay, oldPath.roundTrip * 2 - oldPath.down.delay)
     }
 
     /// `earliest` is when, from `ready` on, the sender may and can send what is lacking.

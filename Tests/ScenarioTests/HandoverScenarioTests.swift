@@ -197,6 +197,23 @@ struct HandoverLimitsTests {
         #expect(HandoverLimits(scenario, newPath: lte).limit.value != nil)
     }
 
+    /// Two round trips of a fast old path are over before the client's signal has come over a slow
+    /// new one.
+    @Test(arguments: [(30, 30), (60, 30), (25, 25)])
+    func theServerMayNoticeByItself(delay: Int, known: Int) throws {
+        var scenario = HandoverScenario()
+        scenario.workloadKind = .stream
+        scenario.mode = .makeBeforeBreak
+        scenario.direction = .download
+        func path(_ delay: Int) -> NewPath {
+            let way = NewPath.Way(delay: .milliseconds(delay), rate: nil)
+            return NewPath(up: way, down: way)
+        }
+        let limits = HandoverLimits(scenario, newPath: path(delay), oldPath: path(10))
+        #expect(limits.limit.value == Double(known + delay))
+        #expect(limits.floor == limits.limit)
+    }
+
     @Test func noLimitWhereNothingTellsOfTheBreak() {
         var scenario = HandoverScenario()
         scenario.workloadKind = .stream

@@ -114,6 +114,10 @@ final class InteropNetwork {
     // MARK: Between conversations
 
     /// Has the router lose TCP packets, each with the same chance, or not any more.
+    ///
+    /// Only the data that repeat MP_CAPABLE get through: where they are lost beside the third ACK, the
+    /// next segment tells the listener of a peer without MPTCP, and it falls back as RFC 8684, 3.1,
+    /// wants. No cell is about that.
     func setLoss(_ loss: InteropCell.Loss) throws {
         let wanted = loss != .none
         guard wanted != losesPackets else { return }
@@ -123,6 +127,7 @@ final class InteropNetwork {
             table inet loss {
               chain forward {
                 type filter hook forward priority 0; policy accept;
+                meta length > 200 tcp option mptcp subtype 0 accept
                 meta l4proto tcp numgen random mod 100 < 1 drop
               }
             }

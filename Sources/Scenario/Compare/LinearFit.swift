@@ -29,8 +29,10 @@ package struct LinearFit: Hashable, Sendable {
 
 extension HandoverLimits {
     /// By how many round trips of the new path `limit_ms` grows per round trip: the factor of r in
-    /// the table of design/metrics.md. `nil` where there is no limit, or none without a measurement.
+    /// the table of design/metrics.md. `nil` where there is no limit, none without a measurement, or
+    /// one that grows only until the server notices by itself (`signalDelay`).
     package static func roundTripFactor(_ scenario: HandoverScenario) -> Double? {
+        if scenario.mode == .makeBeforeBreak, scenario.direction == .download { return nil }
         func limit(roundTrip: Duration) -> Double? {
             let way = NewPath.Way(delay: roundTrip / 2, rate: nil)
             let path = NewPath(up: way, down: way)
