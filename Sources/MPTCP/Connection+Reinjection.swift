@@ -160,6 +160,11 @@ extension Connection {
     /// a path that is overdue. Before, there was nobody else and so no deadline.
     mutating func subflowBecameUsable(_ index: Int, now: Instant) {
         guard !isFallback else { return }
+        // What was sent on suspects since they are some went there because there was nothing else.
+        for other in subflows.indices
+        where other != index && subflows[other].isSuspect && !isReserved(index, beside: other) {
+            reinjectEverything(of: other, now: now)
+        }
         if let (deadline, carrier) = headDeadline(), carrier != index,
             !isReserved(index, beside: carrier),
             let mapping = subflows[carrier].lastMapping(containing: data.acknowledged)
