@@ -1,4 +1,3 @@
-public import NetworkPrimitives
 public import WireFormat
 
 /// What the SYN of a join asks for, by MP_JOIN or, where this side speaks it, by a Fast Join as it was
