@@ -310,7 +310,7 @@ extension HandoverScenario {
                 .init("--join", "it is the client that joins, and the kernel knows 'standard' only")
             )
         }
-        if fastJoinProfile != .compat, agreedJoin != .synData {
+        if fastJoinProfile != .compat, join != .synData {
             result.append(
                 .init(
                     "--fast-join-profile",
