@@ -70,6 +70,7 @@ struct EndpointArguments {
             arguments += ["--idle-signal", scenario.idleSignal.rawValue]
             arguments += ["--removal-repeat", scenario.switching.removalRepeat.rawValue]
             arguments += ["--join", scenario.join.rawValue]
+            arguments += ["--fast-join-profile", scenario.fastJoinProfile.rawValue]
             arguments += ["--provisional", scenario.provisional.rawValue]
             if scenario.logsDetails { arguments += ["--events", "-"] }
         }

@@ -45,6 +45,8 @@ struct EndpointProfile {
             CongestionControlKind(rawValue: scenario.congestionControl.rawValue) ?? .cubic
         configuration.connection.fastJoin.variant =
             MPTCP.JoinVariant(rawValue: scenario.join.rawValue) ?? .standard
+        configuration.connection.fastJoin.profile =
+            FastJoinProfile(rawValue: scenario.fastJoinProfile.rawValue) ?? .compat
         configuration.connection.fastJoin.provisional =
             ProvisionalPolicy(rawValue: scenario.provisional.rawValue) ?? .limited
         configuration.connection.logsDetails = scenario.logsDetails

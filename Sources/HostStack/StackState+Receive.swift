@@ -42,8 +42,8 @@ extension StackState {
             reset(view, on: interface)
             return
         }
-        if let token = view.header.joinToken {
-            receiveJoin(view, packet, tuple, token, on: interface, now: now)
+        if let request = view.header.joinRequest(configuration.connection.fastJoin) {
+            receiveJoin(view, packet, tuple, request, on: interface, now: now)
         } else if listeners.contains(tuple.local.port) {
             let payload = UnsafeRawBufferPointer(rebasing: packet[view.payload])
             receiveSYN(view, payload, tuple, on: interface, now: now)
@@ -94,9 +94,9 @@ extension StackState {
     /// Joins are found by token, whatever the port (RFC 8684, 3.2).
     private mutating func receiveJoin(
         _ view: SegmentView, _ packet: UnsafeRawBufferPointer, _ tuple: FourTuple,
-        _ token: Token, on interface: InterfaceID, now: Instant
+        _ request: JoinRequest, on interface: InterfaceID, now: Instant
     ) {
-        guard let slot = tokens[token], slots[slot].connection != nil else {
+        guard let slot = tokens[request.token], slots[slot].connection != nil else {
             mib.count(.joinNoTokenFound)
             reset(view, on: interface, MPTCPReset(.mptcpSpecific))
             return
@@ -108,7 +108,7 @@ extension StackState {
         }
         let secrets = secrets.subflow(tuple, now: now)
         let mayVerify =
-            view.header.isFastJoin
+            request.needsVerification
             && verifications.admits(
                 tuple.remote.address, configuration.connection.fastJoin, now: now)
         let refusal =
@@ -263,20 +263,5 @@ extension StackState {
         counters.resetsSent += 1
         guard resets.count < 256 else { return }
         resets.append((answer, view.receivedTuple, interface))
-    }
-}
-
-extension SegmentHeader {
-    /// The token of SYN+MP_JOIN.
-    fileprivate var joinToken: Token? {
-        for option in options.mptcp {
-            if case .join(.syn(_, _, let token, _)) = option { return token }
-        }
-        return nil
-    }
-
-    /// Whether a SYN+MP_JOIN has a MAC to be verified.
-    fileprivate var isFastJoin: Bool {
-        options.mptcp.contains { if case .fastJoin = $0 { true } else { false } }
     }
 }

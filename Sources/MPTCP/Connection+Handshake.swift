@@ -70,7 +70,7 @@ extension Connection {
         return connection
     }
 
-    /// Answers SYN+MP_JOIN whose token is ours (mptcp-behaviour, 4.2). Returns with what RST the host
+    /// Answers the SYN of a join whose token is ours (mptcp-behaviour, 4.2). Returns with what RST the host
     /// is to answer instead, if it is. `mayVerify` says whether the host can afford the MAC of a fast
     /// join; `packetLength` is that of the whole IP packet.
     public mutating func acceptJoin(
@@ -79,9 +79,8 @@ extension Connection {
         now: Instant
     ) -> MPTCPReset? {
         guard
-            case .join(.syn(let isBackup, let addressID, let token, let nonce))? =
-                syn.options.mptcp.first(where: { if case .join(.syn) = $0 { true } else { false } }),
-            token == localToken, isConfirmed, !isFallback, closeReason == nil,
+            let request = syn.joinRequest(configuration.fastJoin),
+            request.token == localToken, isConfirmed, !isFallback, closeReason == nil,
             data.failure == nil, !(isOver && peerKnowsEnd),
             // RFC 8684, 3.1: we said with the C flag that nobody is to join here.
             !(deniesInitialAddress && tuple.local.address == initialLocalAddress)
@@ -95,8 +94,14 @@ extension Connection {
                 : MPTCPReset(.administrativelyProhibited)
         }
         mib.count(.joinSYNReceived)
-        if isBackup { mib.count(.joinSYNBackupReceived) }
-        let offer = receiveOffer(syn, payload: payload, mayVerify: mayVerify)
+        if request.isBackup { mib.count(.joinSYNBackupReceived) }
+        let offer = receiveOffer(request, syn, payload: payload, mayVerify: mayVerify)
+        // As published there is no other join in the SYN.
+        if request.multimob != nil, offer == nil {
+            counters.joinsFailed += 1
+            mib.count(.joinRejected)
+            return MPTCPReset(.administrativelyProhibited)
+        }
         var settings = tcpConfiguration(for: tuple.local.address)
         settings.maximumSYNRetransmissions = Self.pendingJoinRetransmissions
         let tcp = TCPConnection.accept(
@@ -105,10 +110,10 @@ extension Connection {
             earlyLength: offer?.payload.count ?? 0, now: now)
         let index = addSubflow(.join, isOpener: false, interface: interface, tcp: tcp)
         subflows[index].pendingSince = now
-        subflows[index].remoteAddressID = addressID
-        subflows[index].remoteNonce = nonce
+        subflows[index].remoteAddressID = request.addressID
+        subflows[index].remoteNonce = request.nonce
         subflows[index].localNonce = UInt32(truncatingIfNeeded: generator.next())
-        subflows[index].isBackupForUs = isBackup
+        subflows[index].isBackupForUs = request.isBackup
         subflows[index].localAddressID = paths.localAddressID(
             of: tuple.local.address, initial: initialLocalAddress)
         log(
@@ -217,6 +222,14 @@ extension Connection {
             notePeerFlags(answer)
             return true
         case .join:
+            let isAsPublished = subflows[index].fastJoin?.multimob != nil
+            if isAsPublished, let answer = header.options.multimob {
+                return receiveMultiMobAnswer(answer, header, index, now: now)
+            }
+            if isAsPublished, header.options.mptcp.isEmpty {
+                meetIgnorance(index, now: now)
+                return false
+            }
             guard
                 case .join(.synACK(let isBackup, let addressID, let hmac, let nonce))? =
                     header.options.mptcp.first(where: {
@@ -232,6 +245,7 @@ extension Connection {
             }
             mib.count(.joinSYNACKReceived)
             if isBackup { mib.count(.joinSYNACKBackupReceived) }
+            subflows[index].fastJoin?.multimob = nil
             subflows[index].remoteNonce = nonce
             subflows[index].isBackupForUs = isBackup
             if subflows[index].remoteAddressID != addressID {
@@ -250,17 +264,21 @@ extension Connection {
             guard !isFallback else { return true }
             return receiveConfirmation(header, payloadLength: payloadLength, index, now: now)
         case .join:
-            guard let remoteKey,
-                case .join(.ack(let hmac))? = header.options.mptcp.first(where: {
-                    if case .join(.ack) = $0 { true } else { false }
-                })
-            else { return refuseJoin(index, .mptcpSpecific, now: now) }
-            let expected = scheme.joinHMAC(
-                localKey: remoteKey, remoteKey: localKey,
-                localNonce: subflows[index].remoteNonce, remoteNonce: subflows[index].localNonce)
-            guard expected.isEqualInConstantTime(to: hmac) else {
-                mib.count(.joinACKHMACFailure)
-                return refuseJoin(index, .mptcpSpecific, now: now)
+            // As published the SYN was the proof.
+            if subflows[index].fastJoin?.multimob == nil {
+                guard let remoteKey,
+                    case .join(.ack(let hmac))? = header.options.mptcp.first(where: {
+                        if case .join(.ack) = $0 { true } else { false }
+                    })
+                else { return refuseJoin(index, .mptcpSpecific, now: now) }
+                let expected = scheme.joinHMAC(
+                    localKey: remoteKey, remoteKey: localKey,
+                    localNonce: subflows[index].remoteNonce,
+                    remoteNonce: subflows[index].localNonce)
+                guard expected.isEqualInConstantTime(to: hmac) else {
+                    mib.count(.joinACKHMACFailure)
+                    return refuseJoin(index, .mptcpSpecific, now: now)
+                }
             }
             // Others may have been faster.
             guard hasRoomForSubflow else {
@@ -314,7 +332,7 @@ extension Connection {
         data.remoteInitialDSN = scheme.initialDataSequenceNumber(of: key)
     }
 
-    private mutating func refuseJoin(
+    mutating func refuseJoin(
         _ index: Int, _ reason: MPTCPReset.Reason, now: Instant
     ) -> Bool {
         counters.joinsFailed += 1
@@ -371,13 +389,16 @@ extension Connection {
                 subflows[index].isFourthPacketPending = true
             }
         case .join:
-            if subflows[index].isOpener {
+            let isAsPublished = subflows[index].fastJoin?.multimob != nil
+            if subflows[index].isOpener, isAsPublished {
+                settleMultiMob(index, header, now: now)
+            } else if subflows[index].isOpener {
                 // RFC 8684, 3.2: no data before the fourth packet, unless both sides agreed on it.
                 armJoinTimer(index, now: now)
                 settleOffer(index, header, now: now)
             } else {
                 counters.joinsAccepted += 1
-                subflows[index].isFourthPacketPending = true
+                subflows[index].isFourthPacketPending = !isAsPublished
                 confirmSubflow(index, now: now)
             }
         }

@@ -278,7 +278,7 @@ extension Connection {
             receiveCapabilities(features, units: units, index, now: now)
         case .fastJoin(.timeoutRequest): answerTimeoutRequest(index)
         case .fastJoin(.timeout(let microseconds)): learnTimeout(microseconds: microseconds)
-        case .reset, .dss, .unknown, .fastJoin: break
+        case .reset, .dss, .unknown, .fastJoin, .multimob: break
         }
         return true
     }

@@ -190,6 +190,12 @@ extension Connection {
             segment.header.options.mptcp = [.capable(capable)]
         case (.join, true):
             guard let remoteToken else { return }
+            if let join = subflow.fastJoin?.multimob, subflow.tcp.synTransmissions == 1,
+                let option = multimobOption(join, index)
+            {
+                segment.header.options.mptcp = [option]
+                return
+            }
             segment.header.options.mptcp = [
                 .join(
                     .syn(
@@ -199,6 +205,10 @@ extension Connection {
             if let option = offerOption(index) { segment.header.options.mptcp.append(option) }
         case (.join, false):
             guard let remoteKey else { return }
+            if let answer = multimobAnswer(index) {
+                segment.header.options.mptcp = [answer]
+                return
+            }
             let hmac = scheme.joinHMAC(
                 localKey: localKey, remoteKey: remoteKey, localNonce: subflow.localNonce,
                 remoteNonce: subflow.remoteNonce)

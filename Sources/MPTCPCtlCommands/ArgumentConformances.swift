@@ -12,6 +12,7 @@ extension IPAddress: ExpressibleByArgument {
 
 extension SwitchPolicy: ExpressibleByArgument {}
 extension SchedulerKind: ExpressibleByArgument {}
+extension FastJoinProfile: ExpressibleByArgument {}
 extension ProvisionalPolicy: ExpressibleByArgument {}
 extension ECNPolicy: ExpressibleByArgument {}
 extension VersionPolicy: ExpressibleByArgument {}

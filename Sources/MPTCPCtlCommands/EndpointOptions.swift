@@ -41,9 +41,20 @@ struct EndpointOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "How the SYN of a join carries data (default: compat).",
+            discussion: """
+                With --join syn-data. compat: in an experimental option beside MP_JOIN, once both \
+                ends have said that they can; multimob: the published Fast Join, in MP_JOIN's \
+                place, with option subtypes that IANA has not assigned. Both ends have to be told, \
+                and its HMAC does not cover the data. Swift stack only.
+                """))
+    var fastJoinProfile: FastJoinProfile?
+
+    @Option(
+        help: ArgumentHelp(
             "What is sent on a subflow whose join is not proved yet (default: limited).",
             discussion: """
-                With --join syn-data. strict: nothing; limited: three times what was received, and \
+                With --join syn-data, profile compat. strict: nothing; limited: three times what was received, and \
                 one segment at least; multimob: an initial window, as published, which lets a \
                 replayed SYN amplify. Swift stack only.
                 """))
@@ -155,8 +166,9 @@ struct EndpointOptions: ParsableArguments {
                 throw ValidationError("\(option) is for --stack swift")
             }
             if !interfaces.isEmpty { throw ValidationError("--interface is for --stack swift") }
-            if join != nil || provisional != nil {
-                throw ValidationError("--join and --provisional are for --stack swift")
+            if join != nil || provisional != nil || fastJoinProfile != nil {
+                throw ValidationError(
+                    "--join, --fast-join-profile and --provisional are for --stack swift")
             }
             if ecn != nil {
                 throw ValidationError(
@@ -189,6 +201,9 @@ struct EndpointOptions: ParsableArguments {
         }
         if let variant = join.flatMap({ MPTCP.JoinVariant(rawValue: $0.rawValue) }) {
             configuration.stack.connection.fastJoin.variant = variant
+        }
+        if let fastJoinProfile {
+            configuration.stack.connection.fastJoin.profile = fastJoinProfile
         }
         if let provisional {
             configuration.stack.connection.fastJoin.provisional = provisional

@@ -115,6 +115,15 @@ struct HandoverOptions: ParsableArguments {
     var join: JoinVariant?
 
     @Option(
+        help: ArgumentHelp(
+            "How the SYN of a join carries data, of syn-data (default: compat).",
+            discussion: """
+                compat: in an experimental option beside MP_JOIN; multimob: in the published Fast \
+                Join, in MP_JOIN's place. Of both ends.
+                """))
+    var fastJoinProfile: FastJoinProfileName?
+
+    @Option(
         help:
             "What is sent on a subflow whose join is not proved yet, of syn-data (default: limited)."
     )
@@ -183,6 +192,7 @@ struct HandoverOptions: ParsableArguments {
         if let mode { scenario.mode = mode }
         if let breakKind { scenario.breakKind = breakKind }
         if let join { scenario.join = join }
+        if let fastJoinProfile { scenario.fastJoinProfile = fastJoinProfile }
         if let provisional { scenario.provisional = provisional }
         if let client { scenario.client = client }
         if let server { scenario.server = server }

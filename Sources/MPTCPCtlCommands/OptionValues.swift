@@ -4,6 +4,7 @@ internal import Scenario
 extension HandoverMode: ExpressibleByArgument {}
 extension BreakKind: ExpressibleByArgument {}
 extension JoinVariant: ExpressibleByArgument {}
+extension FastJoinProfileName: ExpressibleByArgument {}
 extension ProvisionalName: ExpressibleByArgument {}
 extension EndpointKind: ExpressibleByArgument {}
 extension Backend: ExpressibleByArgument {}

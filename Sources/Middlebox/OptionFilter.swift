@@ -130,7 +130,7 @@ extension MPTCPOption {
         case .fastClose: .fastClose
         case .reset: .reset
         case .fastJoin: .experimental
-        case .unknown: .unknown
+        case .multimob, .unknown: .unknown
         }
     }
 }

@@ -37,6 +37,7 @@ package enum JSONRenderer {
             "mode": .string(scenario.mode.rawValue),
             "break": .string(scenario.breakKind.rawValue),
             "join": .string(scenario.join.rawValue),
+            "fast_join_profile": .string(scenario.fastJoinProfile.rawValue),
             "provisional": .string(scenario.provisional.rawValue),
             "client": .string(scenario.client.rawValue),
             "server": .string(scenario.server.rawValue),

@@ -64,6 +64,7 @@ package enum ResultsSchema {
                 ("mode", words(HandoverMode.self)),
                 ("break", words(BreakKind.self)),
                 ("join", words(JoinVariant.self)),
+                ("fast_join_profile", words(FastJoinProfileName.self)),
                 ("provisional", words(ProvisionalName.self)),
                 ("client", words(EndpointKind.self)),
                 ("server", words(EndpointKind.self)),

@@ -157,6 +157,8 @@ package struct TraceJSONRenderer {
     private func fastJoin(_ fastJoin: FastJoinTrace) -> JSONValue {
         let octets: Int? = if case .data(let octets) = fastJoin.offer { octets } else { nil }
         return .members([
+            "profile": .string(
+                (fastJoin.isMultiMob ? FastJoinProfileName.multimob : .compat).rawValue),
             "offer": .string(octets == nil ? "resume" : "data"),
             "octets": Self.integer(octets),
             "taken": fastJoin.isTaken.map(JSONValue.bool) ?? .null,

@@ -159,9 +159,11 @@ package struct TraceTextRenderer {
     private static func fastJoin(_ fastJoin: FastJoinTrace?) -> String {
         guard let fastJoin else { return "" }
         let offer =
-            switch fastJoin.offer {
-            case .data(let octets): "\(octets) octets of data"
-            case .resume: "resume"
+            switch (fastJoin.offer, fastJoin.isMultiMob) {
+            case (.data(let octets), false): "\(octets) octets of data"
+            case (.data(let octets), true): "\(octets) octets of data (Fast Join Out)"
+            case (.resume, false): "resume"
+            case (.resume, true): "resume (Fast Join In)"
             }
         return switch fastJoin.isTaken {
         case true?: " with \(offer), taken"

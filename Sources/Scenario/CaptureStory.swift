@@ -75,7 +75,7 @@ package struct CaptureStory {
             if moment.time == packet.time, let look, let milestone = moment.milestone,
                 isMeant(by: milestone, look)
             {
-                comments.append(moment.text)
+                comments.append(moment.text + look.variant)
             } else if isLast || moment.time < packet.time || moment.isDue(at: packet.time) {
                 comments.append(moment.text + distance(packet.time - moment.time))
             } else {
@@ -106,7 +106,7 @@ package struct CaptureStory {
         case .detected: look.isLeaving && (look.hasPayload || look.join != nil || look.isSignal)
         case .joinSYN: look.isLeaving && look.join == .syn && isOn(paths.new, look)
         case .joinSYNACK: !look.isLeaving && look.join == .synACK && isOn(paths.new, look)
-        case .joinACK: look.isLeaving && look.join == .ack && isOn(paths.new, look)
+        case .joinACK: look.isLeaving && look.mayEndJoin && isOn(paths.new, look)
         case .joinFourthACK: !look.isLeaving && look.join == nil && isOn(paths.new, look)
         case .firstReinjection: look.isLeaving && look.hasPayload && isOffOldPath(look)
         case .firstDataOnNewPath: look.isLeaving && look.hasPayload && isOn(paths.new, look)
@@ -143,8 +143,13 @@ private struct PacketLook {
     var hasPayload: Bool
     var join: Join?
     var hasDataACK: Bool
+    /// What to add of a packet of a Fast Join as published.
+    var variant = ""
     /// REMOVE_ADDR or MP_PRIO.
     var isSignal = false
+
+    /// Whether it is the third packet of a join; that of a Fast Join as published has no option.
+    var mayEndJoin: Bool { join == .ack || join == nil && !hasPayload }
 
     init?(_ packet: TracePacket, at place: TracePoint.Place, servers: [IPAddress]) {
         let view = packet.bytes.withUnsafeBytes {
@@ -161,6 +166,15 @@ private struct PacketLook {
             case .join(.syn): join = .syn
             case .join(.synACK): join = .synACK
             case .join(.ack): join = .ack
+            case .multimob(let option):
+                switch option {
+                case .outSYN: (join, variant) = (.syn, " (Fast Join Out)")
+                case .inSYN: (join, variant) = (.syn, " (Fast Join In)")
+                case .outSYNACK:
+                    (join, variant) = (.synACK, " (Fast Join Out)")
+                    hasDataACK = true
+                case .inSYNACK: (join, variant) = (.synACK, " (Fast Join In)")
+                }
             case .removeAddress, .priority: isSignal = true
             default: break
             }

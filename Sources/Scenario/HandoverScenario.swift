@@ -28,6 +28,14 @@ package enum JoinVariant: String, Hashable, Sendable, CaseIterable {
     case synData = "syn-data"
 }
 
+/// How the SYN of a join carries data. The names are those of the stack's `FastJoinProfile`.
+package enum FastJoinProfileName: String, Hashable, Sendable, CaseIterable {
+    /// In an experimental option beside MP_JOIN, after both ends agreed on it.
+    case compat
+    /// In MP_JOIN's place, as published.
+    case multimob
+}
+
 /// What is sent on a subflow whose join is not proved yet. The names are those of the stack's
 /// `ProvisionalPolicy`.
 package enum ProvisionalName: String, Hashable, Sendable, CaseIterable {
@@ -120,6 +128,8 @@ package struct HandoverScenario: Hashable, Sendable {
     package var mode = HandoverMode.breakBeforeMake
     package var breakKind = BreakKind.linkDown
     package var join = JoinVariant.standard
+    /// Of both ends; with `syn-data` only.
+    package var fastJoinProfile = FastJoinProfileName.compat
     /// Of both ends; with `syn-data` only.
     package var provisional = ProvisionalName.limited
     package var client = EndpointKind.swift
@@ -299,6 +309,18 @@ extension HandoverScenario {
             result.append(
                 .init("--join", "it is the client that joins, and the kernel knows 'standard' only")
             )
+        }
+        if fastJoinProfile != .compat, join != .synData {
+            result.append(
+                .init(
+                    "--fast-join-profile",
+                    "only a join whose SYN carries data has one: --join syn-data"))
+        }
+        if fastJoinProfile == .multimob, provisional != .limited {
+            result.append(
+                .init(
+                    "--provisional",
+                    "--fast-join-profile multimob sends an initial window in any case"))
         }
         if provisional != .limited, agreedJoin != .synData {
             result.append(

@@ -124,6 +124,12 @@ extension TCPConnection {
         snd.wl1 = header.sequence
         snd.wl2 = header.acknowledgment
         sampleHandshake(header, now: now)
+        // Whoever needed the SYN/ACK once more has dropped what came behind the first one.
+        if snd.synTransmissions > 1, !queue.isEmpty,
+            header.acknowledgment == snd.initialSequence + 1
+        {
+            queue.markLost(sentBefore: snd.synSentAt)
+        }
         becomeEstablished(&reception, now: now)
     }
 

@@ -96,7 +96,7 @@ struct ConnectionAnalysis {
     private var serverToken: Known<Token> {
         if let token = group.token(isClient: false) { return .value(token) }
         for flow in group.flows where flow.isOpenedByClient {
-            if case .syn(_, _, let token, _) = flow.facts.joinSYN { return .value(token) }
+            if let token = flow.facts.joinRequest?.token { return .value(token) }
         }
         return known(nil)
     }
@@ -181,13 +181,12 @@ extension ConnectionAnalysis {
         result.maximumSegmentSize = facts.maximumSegmentSize
         result.windowScale = facts.windowScale
         if flow.facts.isCapable { result.addressID = .initial }
-        let option =
-            isClient == flow.isOpenedByClient ? flow.facts.joinSYN : flow.facts.joinSYNACK
-        switch option {
-        case .syn(let isBackup, let id, _, _), .synACK(let isBackup, let id, _, _):
+        let said =
+            isClient == flow.isOpenedByClient
+            ? flow.facts.joinRequest.map { ($0.isBackup, $0.addressID) } : flow.facts.joinAnswer
+        if let (isBackup, id) = said {
             result.addressID = id
             result.isBackup = isBackup
-        case .ack, nil: break
         }
         return result
     }
@@ -272,25 +271,29 @@ extension ConnectionAnalysis {
         let flow = group.flows[index]
         let facts = flow.facts
         let fourth = fourthACK(of: index)
+        // As published no ACK of the join has an option, and there is no fourth.
+        let isAsPublished = facts.multimobSYNACK != nil
+        let thirds = isAsPublished ? facts.thirdACK.map { [$0] } ?? [] : facts.joinACKs
         var result = JoinTrace(
             subflow: index, isFromClient: flow.isOpenedByClient,
             token: .unknown("SYN not in the captures"),
             syns: facts.syns.map { times(of: $0, index) },
             synACK: facts.synACKs.first.map { times(of: $0, index) },
-            thirdACK: facts.joinACKs.first.map { times(of: $0, index) },
-            thirdACKRepetitions: max(facts.joinACKs.count - 1, 0),
+            thirdACK: thirds.first.map { times(of: $0, index) },
+            thirdACKRepetitions: max(thirds.count - 1, 0),
             fourthACK: fourth.map { times(of: $0, index) }, synACKHMAC: .unknown(Self.keysMissing),
             thirdACKHMAC: .unknown(Self.keysMissing),
-            outcome: outcome(of: facts, isEstablished: fourth != nil))
-        if case .syn(let isBackup, let id, let token, _) = facts.joinSYN {
-            result.token = .value(token)
-            result.openerAddressID = id
-            result.openerBackup = isBackup
+            outcome: outcome(
+                of: facts, isEstablished: fourth != nil || isAsPublished && !thirds.isEmpty))
+        if let request = facts.joinRequest {
+            result.token = .value(request.token)
+            result.openerAddressID = request.addressID
+            result.openerBackup = request.isBackup
         }
         result.fastJoin = facts.fastJoin(table)
-        if case .synACK(let isBackup, let id, _, _) = facts.joinSYNACK {
-            result.listenerAddressID = id
-            result.listenerBackup = isBackup
+        if let answer = facts.joinAnswer {
+            result.listenerAddressID = answer.addressID
+            result.listenerBackup = answer.isBackup
         }
         verify(&result, flow)
         return result
@@ -301,6 +304,7 @@ extension ConnectionAnalysis {
     /// data may come sooner, and only an ACK without tells.
     private func fourthACK(of index: Int) -> Int? {
         let flow = group.flows[index]
+        guard flow.facts.multimobSYNACK == nil else { return nil }
         let mayAnswerEarly = flow.facts.fastJoin(table)?.isTaken == true
         for number in table.flows[flow.facts.flow].packets {
             let observed = table.packets[number]
@@ -339,6 +343,13 @@ extension ConnectionAnalysis {
         else { return }
         let openerKey = flow.isOpenedByClient ? clientKey : serverKey
         let listenerKey = flow.isOpenedByClient ? serverKey : clientKey
+        if let syn = facts.multimobSYN, let answer = facts.multimobSYNACK {
+            let isValid = digest.isValid(
+                answer, to: syn, senderKey: listenerKey, receiverKey: openerKey)
+            join.synACKHMAC = isValid ? .valid : .invalid
+            join.thirdACKHMAC = .unknown("as published the third ACK has none")
+            return
+        }
         guard case .syn(_, _, _, let openerNonce) = facts.joinSYN,
             case .synACK(_, _, let code, let listenerNonce) = facts.joinSYNACK
         else {
@@ -385,7 +396,7 @@ extension ConnectionAnalysis {
                 case .reset(let reset): note(.reset(reset))
                 case .fastJoin(.capabilities(let features, let units)):
                     note(.joinCapabilities(features, maximumPayloadUnits: units))
-                case .fastJoin, .capable, .join, .dss, .unknown: break
+                case .fastJoin, .multimob, .capable, .join, .dss, .unknown: break
                 }
             }
         }

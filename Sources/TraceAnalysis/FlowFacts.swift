@@ -37,13 +37,40 @@ struct FlowFacts {
     var joinSYN: MPJoin?
     var joinSYNACK: MPJoin?
     var joinACK: MPJoin?
+    /// Fast Join as published.
+    var multimobSYN: MultiMobOption?
+    var multimobSYNACK: MultiMobOption?
     /// Packets with the third form of MP_JOIN.
     var joinACKs: [Int] = []
     var hasDSS = false
     var opener = EndFacts()
     var listener = EndFacts()
 
-    var isJoin: Bool { joinSYN != nil || joinSYNACK != nil || joinACK != nil }
+    var isJoin: Bool {
+        joinSYN != nil || joinSYNACK != nil || joinACK != nil || multimobSYN != nil
+            || multimobSYNACK != nil
+    }
+
+    /// What the SYN of a join says, of either kind.
+    var joinRequest: (isBackup: Bool, addressID: AddressID, token: Token)? {
+        if case .syn(let isBackup, let id, let token, _)? = joinSYN { return (isBackup, id, token) }
+        return switch multimobSYN {
+        case .outSYN(let isBackup, let id, let token, _, _, _, _),
+            .inSYN(let isBackup, let id, let token, _, _):
+            (isBackup, id, token)
+        case .outSYNACK, .inSYNACK, nil: nil
+        }
+    }
+
+    /// What the SYN/ACK of a join says, of either kind.
+    var joinAnswer: (isBackup: Bool, addressID: AddressID)? {
+        if case .synACK(let isBackup, let id, _, _)? = joinSYNACK { return (isBackup, id) }
+        return switch multimobSYNACK {
+        case .outSYNACK(let isBackup, let id, _, _), .inSYNACK(let isBackup, let id, _, _):
+            (isBackup, id)
+        case .outSYN, .inSYN, nil: nil
+        }
+    }
 
     /// Whether the handshake began as MPTCP.
     var isCapable: Bool { capableSYN != nil || capableSYNACK != nil || capableACK != nil }
@@ -92,10 +119,12 @@ struct FlowFacts {
             syns.append(packet)
             capableSYN = capableSYN ?? segment.capable
             joinSYN = joinSYN ?? segment.join
+            multimobSYN = multimobSYN ?? segment.multimob
         } else if segment.isSYNACK {
             synACKs.append(packet)
             capableSYNACK = capableSYNACK ?? segment.capable
             joinSYNACK = joinSYNACK ?? segment.join
+            multimobSYNACK = multimobSYNACK ?? segment.multimob
         } else if !segment.isReset {
             if fromOpener, thirdACK == nil, !synACKs.isEmpty { thirdACK = packet }
             if fromOpener, segment.capable?.receiverKey != nil, capableACK == nil {

@@ -100,7 +100,7 @@ struct FlowGrouping {
     private mutating func addByToken(
         _ facts: FlowFacts, _ tokens: [Token: (group: Int, isServer: Bool)]
     ) -> Bool {
-        guard case .syn(_, _, let token, _) = facts.joinSYN else { return addByNumbers(facts) }
+        guard let token = facts.joinRequest?.token else { return addByNumbers(facts) }
         guard let owner = tokens[token] else { return false }
         // The token is the listener's: so the opener is the other end.
         groups[owner.group].flows.append(
@@ -112,7 +112,7 @@ struct FlowGrouping {
     private mutating func addOrphanJoins(_ orphans: [FlowFacts]) {
         var byToken: [(token: Token, group: Int)] = []
         for facts in orphans {
-            guard case .syn(_, _, let token, _) = facts.joinSYN else {
+            guard let token = facts.joinRequest?.token else {
                 groups.append(Self.newGroup(facts))
                 continue
             }

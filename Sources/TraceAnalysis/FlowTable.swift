@@ -197,7 +197,8 @@ extension MPTCPOption {
         case .fastClose: 8
         case .reset: 9
         case .fastJoin: 10
-        case .unknown(let subtype, _, _): 11 + subtype
+        case .multimob: 11
+        case .unknown(let subtype, _, _): 12 + subtype
         }
     }
 }

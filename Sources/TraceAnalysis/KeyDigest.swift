@@ -28,6 +28,28 @@ struct KeyDigest {
             low: UInt32(truncatingIfNeeded: Self.number(code[16..<20])))
     }
 
+    /// Whether the HMAC of a SYN/ACK of Fast Join as published is what the keys make: over the number
+    /// of the SYN and the one of the SYN/ACK, by the receiver's key and then the sender's.
+    func isValid(
+        _ answer: MultiMobOption, to syn: MultiMobOption, senderKey: Key, receiverKey: Key
+    ) -> Bool {
+        let message: [UInt8]
+        let claimed: UInt64
+        switch (syn, answer) {
+        case (.outSYN(_, _, _, let number, _, _, _), .outSYNACK(_, _, let hmac, .low32(let ack))):
+            message = Self.bytes(UInt64(number) << 32 | UInt64(ack))
+            claimed = hmac
+        case (.outSYN(_, _, _, let number, _, _, _), .outSYNACK(_, _, let hmac, .full(let ack))):
+            message = Self.bytes(UInt64(number)).suffix(4) + Self.bytes(ack)
+            claimed = hmac
+        case (.inSYN(_, _, _, let number, _), .inSYNACK(_, _, let hmac, let nonce)):
+            message = Self.bytes(UInt64(number) << 32 | UInt64(nonce))
+            claimed = hmac
+        default: return false
+        }
+        return Self.number(authenticate(message, receiverKey, senderKey)[0..<8]) == claimed
+    }
+
     private func digest(of key: Key) -> [UInt8] {
         let bytes = Self.bytes(key.rawValue)
         return switch version {

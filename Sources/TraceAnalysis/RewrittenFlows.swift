@@ -78,6 +78,11 @@ struct RewrittenFlows {
         if case .synACK(_, _, let hmac, let nonce) = record.join {
             marks.append(.join(hmac: hmac, nonce: nonce))
         }
+        switch record.multimob {
+        case .outSYNACK(_, _, let hmac, _): marks.append(.join(hmac: hmac, nonce: 0))
+        case .inSYNACK(_, _, let hmac, let nonce): marks.append(.join(hmac: hmac, nonce: nonce))
+        case .outSYN, .inSYN, nil: break
+        }
         if let stamps = record.options.timestamps {
             marks.append(.clocks(value: stamps.value, echo: stamps.echo))
         }

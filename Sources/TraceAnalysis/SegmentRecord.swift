@@ -34,6 +34,19 @@ struct SegmentRecord {
         return nil
     }
 
+    /// Fast Join as published, which stands in MP_JOIN's place.
+    var multimob: MultiMobOption? {
+        for case .multimob(let option) in options.mptcp { return option }
+        return nil
+    }
+
+    /// The DATA_ACK, in a DSS or in the SYN/ACK of a Fast Join as published.
+    var dataACK: DataNumber? {
+        if let number = options.dss?.dataACK { return number }
+        guard isSYNACK, case .outSYNACK(_, _, _, let number)? = multimob else { return nil }
+        return number
+    }
+
     var resetReason: MPTCPReset? {
         for case .reset(let reset) in options.mptcp { return reset }
         return nil

@@ -144,7 +144,7 @@ extension StreamAnalysis {
         if !segment.isReset, !isRefused(flow, at: time) {
             acknowledgeSubflow(flow, segment.acknowledgment, at: time, &receiver)
         }
-        guard let number = segment.options.dss?.dataACK,
+        guard let number = segment.dataACK,
             var offset = offset(of: number, near: receiver.next ?? 0)
         else { return }
         // The DATA_FIN takes a number too.

@@ -69,7 +69,7 @@ extension StreamAnalysis {
         var current: (offset: Int, start: Int64)?
         for index in packets.indices where packets[index].isFromClient != isFromClient {
             guard let time = packets[index].times.sent,
-                let number = segment(index).options.dss?.dataACK,
+                let number = segment(index).dataACK,
                 let offset = offset(of: number, near: current?.offset ?? 0)
             else { continue }
             if let known = current {

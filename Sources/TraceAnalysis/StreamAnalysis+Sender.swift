@@ -76,7 +76,7 @@ extension StreamAnalysis {
         _ index: Int, near highest: Int, _ spaces: inout [SequenceSpace]
     ) -> Int? {
         let segment = segment(index)
-        if let number = segment.options.dss?.dataACK {
+        if let number = segment.dataACK {
             return offset(of: number, near: highest)
         }
         let flow = packets[index].flow

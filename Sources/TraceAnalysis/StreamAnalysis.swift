@@ -196,7 +196,7 @@ struct StreamAnalysis {
             // RFC 8684, 3.1: MP_CAPABLE with data maps the first octets.
             return StreamMapping(position: 1, length: Int(length), offset: 0)
         }
-        if segment.isSYN, segment.join != nil {
+        if segment.isSYN, segment.join != nil || segment.multimob != nil {
             guard let data = flows[packets[index].flow].facts.acceptedSYNData(table),
                 data.packet == packets[index].number,
                 let offset = offset(of: data.start, near: highest)

@@ -38,6 +38,10 @@ extension MPTCPOption {
             Self.head(
                 &writer, encodedLength, subtype: FastJoinOption.subtype, nibble: option.nibble)
             option.encode(into: &writer)
+        case .multimob(let option):
+            Self.head(
+                &writer, encodedLength, subtype: option.subtype, nibble: option.nibble)
+            option.encode(into: &writer)
         case .unknown(let subtype, let nibble, let bytes):
             Self.head(&writer, encodedLength, subtype: subtype, nibble: nibble)
             writer.write(bytes)

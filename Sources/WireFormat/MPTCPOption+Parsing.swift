@@ -71,6 +71,9 @@ extension MPTCPOption {
                         isTransient: nibble & 1 != 0))
             case (FastJoinOption.subtype, _):
                 return FastJoinOption(nibble: nibble, parsing: body).map(MPTCPOption.fastJoin)
+            case (MultiMobOption.inSubtype...MultiMobOption.outSubtype, _):
+                return try MultiMobOption(subtype: subtype, nibble: nibble, parsing: &body)
+                    .map(MPTCPOption.multimob)
             default: return nil
             }
         } catch {

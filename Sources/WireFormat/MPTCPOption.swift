@@ -181,6 +181,8 @@ public enum MPTCPOption: Hashable, Sendable {
     case reset(MPTCPReset)
     /// Fast join, an experiment of this project: subtype 0xF.
     case fastJoin(FastJoinOption)
+    /// Fast Join as it was published: subtypes 0xA and 0x9, which are not assigned.
+    case multimob(MultiMobOption)
     /// A subtype or a length that is not in the tables; `bytes` follow the subtype octet, whose low
     /// nibble is `nibble`.
     case unknown(subtype: UInt8, nibble: UInt8, bytes: [UInt8])
@@ -200,6 +202,7 @@ public enum MPTCPOption: Hashable, Sendable {
         case .fail, .fastClose: 12
         case .reset: 4
         case .fastJoin(let option): option.encodedLength
+        case .multimob(let option): option.encodedLength
         case .unknown(_, _, let bytes): 3 + bytes.count
         }
     }

@@ -112,6 +112,37 @@ import Testing
         }
     }
 
+    /// A Fast Join as published is a join: by its token and its HMAC, and the story says which.
+    @Test(
+        .enabled(if: hasTshark, "needs tshark"),
+        arguments: [("upload", "Fast Join Out", "data"), ("download", "Fast Join In", "resume")])
+    func publishedJoin(direction: String, name: String, offer: String) throws {
+        try Tool.withTemporaryDirectory { directory in
+            let (path, _) = try handover(
+                directory,
+                [
+                    "--backend", "simulation", "--workload", "stream", "--direction", direction,
+                    "--join", "syn-data", "--fast-join-profile", "multimob",
+                ])
+            for moment in ["join_syn,", "join_synack,", "join_ack,"] {
+                let found = try comments(path).filter { $0.text.hasPrefix(moment) }
+                #expect(found.count == 1)
+                #expect(
+                    found.first?.text.hasSuffix("(\(name))") == (found.first?.isSYN == true),
+                    "\(found)")
+            }
+            let joins = try Self.analysis(["\(path)/merged.pcapng"])["connections"]?[0]?["joins"]
+            let join = try #require(joins?[0])
+            #expect(joins?[1] == nil)
+            #expect(join["outcome"]?.asString == "established")
+            #expect(join["synack_hmac"]?.asString == "valid")
+            #expect(join["fourth_ack"] == .null)
+            #expect(join["fast_join"]?["profile"]?.asString == "multimob")
+            #expect(join["fast_join"]?["offer"]?.asString == offer)
+            #expect(join["fast_join"]?["taken"]?.asBool == true)
+        }
+    }
+
     /// Every known moment of `timeline_ms` is in the capture, once, with the same number; what is a
     /// packet's doing on that packet.
     private func expectTimeline(_ path: String, _ run: JSONValue) throws {

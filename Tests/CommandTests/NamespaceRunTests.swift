@@ -61,6 +61,11 @@ struct NamespaceRunTests {
         ["--client", "kernel", "--kernel-pm", "endpoint-delete"], ["--server", "kernel"],
         // It knows no fast join, and gets the standard one.
         ["--server", "kernel", "--join", "syn-data"],
+        // To it a Fast Join as published is the SYN of a new connection.
+        [
+            "--server", "kernel", "--join", "syn-data", "--fast-join-profile", "multimob",
+            "--mode", "break-before-make",
+        ],
     ])
     func theKernelIsAnEnd(side: [String]) throws {
         try Tool.withTemporaryDirectory { directory in
@@ -96,11 +101,15 @@ struct NamespaceRunTests {
 
     /// Data ahead of the fourth packet: half, one and one and a half round trips of LTE. In the
     /// simulation the SYN is next to the floor that physics sets.
-    @Test(arguments: [("early-data", "upload"), ("syn-data", "upload"), ("syn-data", "download")])
-    func bothWorldsAgreeOnFastJoins(join: String, direction: String) throws {
+    @Test(arguments: [
+        ("early-data", "compat", "upload"), ("syn-data", "compat", "upload"),
+        ("syn-data", "compat", "download"), ("syn-data", "multimob", "upload"),
+        ("syn-data", "multimob", "download"),
+    ])
+    func bothWorldsAgreeOnFastJoins(join: String, profile: String, direction: String) throws {
         let results = try expectAgreement(
             "wifi-lte", mode: "break-before-make", runs: 3,
-            ["--join", join, "--direction", direction])
+            ["--join", join, "--fast-join-profile", profile, "--direction", direction])
         let resume = try #require(results["summary"]?["resume_ms"]?["median"]?.asDouble)
         let limit = try #require(results["summary"]?["limit_ms"]?["median"]?.asDouble)
         let floor = try #require(results["summary"]?["floor_ms"]?["median"]?.asDouble)

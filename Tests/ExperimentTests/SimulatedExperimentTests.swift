@@ -56,11 +56,16 @@ import Topology
 
     /// However long the new path's round trip is: by then the server's retransmission timer has run
     /// out on the old path, and more has queued than it may send before the client is proven.
-    @Test(arguments: JoinVariant.allCases, Direction.allCases)
-    func streamsMeetTheirLimitOnSlowPaths(join: JoinVariant, direction: Direction) throws {
+    @Test(
+        arguments: JoinVariant.allCases.map { ($0, FastJoinProfileName.compat) }
+            + [(.synData, .multimob)], Direction.allCases)
+    func streamsMeetTheirLimitOnSlowPaths(
+        join: (variant: JoinVariant, profile: FastJoinProfileName), direction: Direction
+    ) throws {
         for roundTrip in [200, 300, 400] {
             var scenario = HandoverScenario()
-            scenario.join = join
+            scenario.join = join.variant
+            scenario.fastJoinProfile = join.profile
             scenario.direction = direction
             scenario.workloadKind = .stream
             scenario.runs = 1

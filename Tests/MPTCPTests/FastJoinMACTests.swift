@@ -52,4 +52,43 @@ struct FastJoinMACTests {
         let all = changes.map { mac(Self.payload, $0) } + [mac()]
         #expect(Set(all).count == changes.count + 1)
     }
+
+    /// Fast Join as published: token and HMAC of one version.
+    @Test(arguments: [
+        (
+            HandshakeScheme.v1, UInt32(0x2239_b6e9), UInt64(0xa9d5_7081),
+            UInt64(0x5dce_18c9_ac03_7c99), UInt64(0x9160_4bff_f66a_7bcd),
+            UInt64(0x9562_521c_128d_290d)
+        ),
+        (
+            .v0, 0x8f9e_5d6d, 0xb0a8_a79b, 0x7293_7002_3835_6ab4, 0xb346_0caf_36ce_b574,
+            0x3788_3d9e_15f0_cbaf
+        ),
+    ])
+    func published(
+        scheme: HandshakeScheme, token: UInt32, out: UInt64, outAnswer: UInt64, into: UInt64,
+        inAnswer: UInt64
+    ) {
+        #expect(scheme.token(of: Self.acceptor) == Token(token))
+        func up(_ number: UInt32) -> UInt64 {
+            scheme.multimobHMAC(token, .low32(number), from: Self.joiner, to: Self.acceptor)
+        }
+        func down(_ first: UInt32, _ second: UInt32) -> UInt64 {
+            scheme.multimobHMAC(first, .low32(second), from: Self.acceptor, to: Self.joiner)
+        }
+        #expect(up(0x47bc_d6b2) >> 32 == out)
+        #expect(up(0x6dbd_f96a) == into)
+        #expect(down(0x47bc_d6b2, 0x47bc_d6cc) == outAnswer)
+        #expect(down(0x6dbd_f96a, 0x0a0b_0c0d) == inAnswer)
+    }
+
+    /// The checksum of Out is that of a DSS for subflow sequence number 1.
+    @Test func publishedChecksum() {
+        var sum = InternetChecksum()
+        Self.payload.withUnsafeBytes { sum.add($0) }
+        let checksum = DSSMapping.checksum(
+            dataSequenceNumber: Self.message.number, subflowSequenceNumber: 1, length: 26,
+            payloadSum: sum)
+        #expect(checksum == 0xcc65)
+    }
 }

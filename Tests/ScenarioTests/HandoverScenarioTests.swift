@@ -72,6 +72,13 @@ struct HandoverScenarioTests {
         ("--server", { ($0.backend, $0.server) = (.simulation, .kernel) }),
         ("--link-emulation", { ($0.backend, $0.linkEmulation) = (.simulation, .relay) }),
         ("--join", { ($0.join, $0.client) = (.earlyData, .kernel) }),
+        ("--fast-join-profile", { ($0.join, $0.fastJoinProfile) = (.earlyData, .multimob) }),
+        (
+            "--provisional",
+            {
+                ($0.join, $0.fastJoinProfile, $0.provisional) = (.synData, .multimob, .strict)
+            }
+        ),
         ("--kernel-pm", { $0.kernelPathManagement = .endpointDelete }),
         ("--congestion-control", { $0.congestionControl = .bbr }),
         ("--snaplen", { $0.requestedSnapLength = 64 }),

@@ -41,16 +41,17 @@ import WireFormat
         var client = JoinVariant.synData
         var server = JoinVariant.synData
         var provisional = ProvisionalPolicy.limited
+        var profile = FastJoinProfile.compat
 
         static let all =
             [Ends(client: .earlyData, server: .earlyData), Ends(server: .standard)]
-            + [.strict, .limited].map { Ends(provisional: $0) }
+            + [.strict, .limited].map { Ends(provisional: $0) } + [Ends(profile: .multimob)]
     }
 
     private static let ready = 510
 
     private func kind(_ segment: Segment, isForward: Bool, hasFourth: Bool) -> Packet? {
-        if segment.isJoin {
+        if segment.isJoin || segment.multimob != nil {
             return segment.isSYN ? .syn : segment.isSYNACK ? .synACK : .thirdACK
         }
         let isFourth = !isForward && !hasFourth && !segment.isReset && segment.payload.isEmpty
@@ -66,6 +67,8 @@ import WireFormat
         shape.client.connection.fastJoin.variant = ends.client
         shape.server.connection.fastJoin.variant = ends.server
         shape.server.connection.fastJoin.provisional = ends.provisional
+        shape.client.connection.fastJoin.profile = ends.profile
+        shape.server.connection.fastJoin.profile = ends.profile
         let total = 200 * 30
         let network = TwoPathNetwork(
             shape, upload: isUpload ? total : 0, download: isUpload ? 0 : total)

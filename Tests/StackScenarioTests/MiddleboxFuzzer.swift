@@ -125,6 +125,10 @@ import Testing
             shape[keyPath: path].connection.tcp.maximumRetransmissions = 8
             shape[keyPath: path].connection.tcp.timeWait = .seconds(1)
         }
+        if Int.random(in: 0..<4, using: &joins) == 0 {
+            shape.client.connection.fastJoin.profile = .multimob
+            shape.server.connection.fastJoin.profile = .multimob
+        }
         for path in [\TwoPathNetwork.Shape.wifi, \.lte] {
             shape[keyPath: path].oneWayDelay = .milliseconds(
                 Int64.random(in: 1...20, using: &generator))

@@ -41,6 +41,7 @@ extension SeededGenerator {
             .reset(
                 MPTCPReset(MPTCPReset.Reason(rawValue: number()), isTransient: chance(0.5)))
         case 8: .fastJoin(fastJoin())
+        case 9: .multimob(multimob())
         default:
             .unknown(
                 subtype: UInt8(9 + next() % 7), nibble: UInt8(next() % 16),
@@ -57,6 +58,26 @@ extension SeededGenerator {
             .capabilities(FastJoinFeatures(rawValue: number()), maximumPayloadUnits: number())
         case 3: .timeoutRequest
         default: .timeout(microseconds: number())
+        }
+    }
+
+    private mutating func multimob() -> MultiMobOption {
+        let isBackup = chance(0.5)
+        let id = AddressID(number())
+        return switch next() % 4 {
+        case 0:
+            .outSYN(
+                isBackup: isBackup, addressID: id, token: Token(number()),
+                dataSequenceNumber: number(), hmac: number(), length: number(), checksum: number())
+        case 1:
+            .outSYNACK(
+                isBackup: isBackup, addressID: id, hmac: number(),
+                dataACK: chance(0.5) ? .full(number()) : .low32(number()))
+        case 2:
+            .inSYN(
+                isBackup: isBackup, addressID: id, token: Token(number()), dataACK: number(),
+                hmac: number())
+        default: .inSYNACK(isBackup: isBackup, addressID: id, hmac: number(), nonce: number())
         }
     }
 

@@ -55,7 +55,7 @@ struct WiresharkTests {
         let vectors =
             MPCapableTests.vectors + MPJoinTests.vectors + DSSTests.vectors
             + AddAddressTests.vectors + RemoveAddressTests.vectors + PriorityTests.vectors
-            + ResetTests.vectors + FastJoinOptionTests.vectors
+            + ResetTests.vectors + FastJoinOptionTests.vectors + MultiMobOptionTests.vectors
         let packets = vectors.enumerated().map { index, vector in
             packet(flags(of: vector.option), isV6: index % 2 == 1) { $0.mptcp = [vector.option] }
         }
@@ -77,8 +77,8 @@ struct WiresharkTests {
     private func flags(of option: MPTCPOption) -> TCPFlags {
         switch option {
         case .capable(let capable) where capable.receiverKey == nil: .syn
-        case .join(.syn): .syn
-        case .join(.synACK): [.syn, .ack]
+        case .join(.syn), .multimob(.outSYN), .multimob(.inSYN): .syn
+        case .join(.synACK), .multimob(.outSYNACK), .multimob(.inSYNACK): [.syn, .ack]
         case .reset: [.rst, .ack]
         case .capable, .join, .dss, .addAddress, .removeAddress, .priority, .fail, .fastClose,
             .fastJoin, .unknown:

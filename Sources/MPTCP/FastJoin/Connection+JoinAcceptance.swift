@@ -11,32 +11,31 @@ extension Connection {
         var payload: [UInt8]
         var isFollowedByFIN: Bool
         var isResume: Bool
+        /// As which it came if it is no FJ-DATA or FJ-RESUME.
+        var multimob: SubflowFastJoin.MultiMob?
     }
 
     /// Reads and verifies the offer of a SYN. `mayVerify` says whether the host can afford a MAC.
     mutating func receiveOffer(
-        _ syn: SegmentHeader, payload: UnsafeRawBufferPointer, mayVerify: Bool
+        _ request: JoinRequest, _ syn: SegmentHeader, payload: UnsafeRawBufferPointer,
+        mayVerify: Bool
     ) -> JoinOffer? {
+        if let option = request.multimob {
+            return receiveOffer(option, payload: payload, mayVerify: mayVerify)
+        }
         guard let remoteKey, mayVerify, data.failure == nil,
-            subflows.count(where: \.isProvisional) < configuration.fastJoin.maximumProvisional,
-            case .join(.syn(let isBackup, let addressID, let token, let nonce))? =
-                syn.options.mptcp.first(where: { if case .join(.syn) = $0 { true } else { false } })
+            subflows.count(where: \.isProvisional) < configuration.fastJoin.maximumProvisional
         else { return nil }
         var message = FastJoinMessage(
-            purpose: .data, token: token, nonce: nonce, addressID: addressID, isBackup: isBackup,
-            number: data.dataACK)
+            purpose: .data, token: request.token, nonce: request.nonce,
+            addressID: request.addressID, isBackup: request.isBackup, number: data.dataACK)
         let offer: JoinOffer
         let claimed: UInt64
         switch syn.options.fastJoin {
         case .data(let isFollowedByFIN, let number, let mac)?:
-            guard mayReceive(.data), !payload.isEmpty else { return nil }
-            guard let start = data.receivedOffset(of: .low32(number)),
-                start <= data.received.end, start >= data.received.end - data.receiveCapacity,
-                start + payload.count <= data.advertisedEnd
-            else {
-                counters.fastJoin.outOfWindow += 1
-                return nil
-            }
+            guard mayReceive(.data), !payload.isEmpty,
+                let start = receivedStart(of: number, length: payload.count)
+            else { return nil }
             message.isFollowedByFIN = isFollowedByFIN
             message.number = data.remoteInitialDSN + 1 + start
             claimed = mac
@@ -44,13 +43,8 @@ extension Connection {
                 start: start, payload: Array(payload), isFollowedByFIN: isFollowedByFIN,
                 isResume: false)
         case .resume(let number, let mac)?:
-            guard mayReceive(.resume) else { return nil }
-            guard let offset = data.sentOffset(of: .low32(number)), offset >= data.acknowledged,
-                offset <= data.next + (data.isFINSent ? 1 : 0)
-            else {
-                counters.fastJoin.outOfWindow += 1
-                return nil
-            }
+            guard mayReceive(.resume), let offset = acknowledgedOffset(of: number)
+            else { return nil }
             message.purpose = .resume
             message.number = data.dataSequenceNumber(at: offset)
             claimed = mac
@@ -66,6 +60,29 @@ extension Connection {
         return offer
     }
 
+    /// Where the payload of a SYN starts, if it is within a window of what comes next.
+    mutating func receivedStart(of number: UInt32, length: Int) -> Int? {
+        guard let start = data.receivedOffset(of: .low32(number)),
+            start <= data.received.end, start >= data.received.end - data.receiveCapacity,
+            start + length <= data.advertisedEnd
+        else {
+            counters.fastJoin.outOfWindow += 1
+            return nil
+        }
+        return start
+    }
+
+    /// What the DATA_ACK of a SYN says of our data, if it can be true.
+    mutating func acknowledgedOffset(of number: UInt32) -> Int? {
+        guard let offset = data.sentOffset(of: .low32(number)), offset >= data.acknowledged,
+            offset <= data.next + (data.isFINSent ? 1 : 0)
+        else {
+            counters.fastJoin.outOfWindow += 1
+            return nil
+        }
+        return offset
+    }
+
     /// Believes a SYN: what it brought is the application's, and the subflow is provisional until
     /// the third packet proves that the peer knows our nonce, too.
     mutating func accept(
@@ -77,15 +94,19 @@ extension Connection {
         join.isAccepted = true
         join.provisionalDeadline = now + configuration.fastJoin.provisionalTimeout
         join.budget = 3 * packetLength
+        join.multimob = offer.multimob
         subflows[index].fastJoin = join
         let isNews = offer.isResume ? resume(offer, syn, index, now: now) : take(offer, now: now)
-        // Maybe somebody else's, who saw the SYN: nothing is sent there before its third packet.
+        // Maybe somebody else's, who saw the SYN: nothing is sent there before its third packet, but
+        // for what was published.
         if !isNews { counters.fastJoin.replayed += 1 }
         log(
             "join_data_received", now: now,
             ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("length", .number(offer.payload.count)))
-        guard configuration.fastJoin.provisional != .strict, isNews else { return }
+        guard configuration.fastJoin.effectiveProvisional != .strict,
+            isNews || offer.multimob != nil
+        else { return }
         // The peer opens a subflow in this way when it has no other left. What it lacks goes first,
         // before anything new: the subflow may send little until it is proven.
         for other in subflows.indices where other != index && subflows[other].isUsable {
@@ -114,7 +135,7 @@ extension Connection {
     private mutating func resume(
         _ offer: JoinOffer, _ syn: SegmentHeader, _ index: Int, now: Instant
     ) -> Bool {
-        guard configuration.fastJoin.provisional != .strict else { return true }
+        guard configuration.fastJoin.effectiveProvisional != .strict else { return true }
         let number = data.dataSequenceNumber(at: offer.start)
         receiveDataACK(.full(number.rawValue), syn, index, now: now)
         return true
@@ -127,7 +148,7 @@ extension Connection {
         else { return }
         let segment = subflows[index].tcp.effectiveMSS
         let allowance: Int
-        switch configuration.fastJoin.provisional {
+        switch configuration.fastJoin.effectiveProvisional {
         case .strict: return
         case .limited:
             let room = max(join.budget - Self.headerLength, 0)
@@ -204,13 +225,5 @@ extension Connection {
         log(
             "join_expired", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))))
         reinjectEverything(of: index, now: now)
-    }
-}
-
-extension TCPOptions {
-    /// The fast join option of a SYN.
-    var fastJoin: FastJoinOption? {
-        for case .fastJoin(let option) in mptcp { return option }
-        return nil
     }
 }

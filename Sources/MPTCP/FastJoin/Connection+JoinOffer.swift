@@ -9,13 +9,17 @@ internal import WireFormat
 extension Connection {
     /// Prepares a join that this side is about to open.
     mutating func prepareFastJoin(_ index: Int) {
-        guard mayUse(.earlyData) || mayUse(.data) || mayUse(.resume) else { return }
+        guard mayUse(.earlyData) || mayOfferData || mayOfferResume else { return }
         subflows[index].fastJoin = SubflowFastJoin()
     }
 
+    private var mayOfferData: Bool { mayOfferMultiMob || mayUse(.data) }
+    private var mayOfferResume: Bool { mayOfferMultiMob || mayUse(.resume) }
+    private var mayOfferMultiMob: Bool { speaksMultiMob && !fastJoin.isMultiMobIgnored }
+
     /// Whether the first SYN of a join may say more than MP_JOIN.
     private func mayOffer(on interface: InterfaceID, now: Instant) -> Bool {
-        guard mayUse(.data) || mayUse(.resume), !isBusyElsewhere(now: now) else { return false }
+        guard mayOfferData || mayOfferResume, !isBusyElsewhere(now: now) else { return false }
         let blocked = interfaces.first { $0.id == interface }?.synDataBlockedUntil
         return blocked.map { $0 <= now } ?? true
     }
@@ -55,13 +59,20 @@ extension Connection {
             mayOffer(on: subflows[index].interface, now: now)
         else { return }
         let range = offeredRange
-        if !range.isEmpty, mayUse(.data) {
+        var number = data.dataACK
+        if !range.isEmpty, mayOfferData {
             subflows[index].fastJoin?.offer = .data(range)
+            number = data.dataSequenceNumber(at: range.lowerBound)
             offer(range, on: index, now: now)
-        } else if mayUse(.resume) {
+        } else if mayOfferResume {
             subflows[index].fastJoin?.offer = .resume
         } else {
             return
+        }
+        if mayOfferMultiMob {
+            let isOut = offered(index) != nil
+            subflows[index].fastJoin?.multimob = SubflowFastJoin.MultiMob(
+                isOut: isOut, number: UInt32(truncatingIfNeeded: number.rawValue))
         }
         let length = offered(index)?.count ?? 0
         subflows[index].tcp.offerEarlyData(length: length, timeout: offerTimeout(index))
@@ -77,7 +88,8 @@ extension Connection {
             end = data.reinjections.end(ofRangeContaining: start) ?? start
         }
         if end >= data.next { end = max(data.sent.end, end) }
-        let room = min(fastJoin.peerMaximum, Self.largestPayload, fastJoin.peerSegment)
+        let most = speaksMultiMob ? configuration.fastJoin.maximumPayload : fastJoin.peerMaximum
+        let room = min(most, Self.largestPayload, fastJoin.peerSegment)
         return start..<min(end, start + room, max(data.windowEnd, start))
     }
 
@@ -102,7 +114,7 @@ extension Connection {
         if case .data(let range)? = subflows[index].fastJoin?.offer { range } else { nil }
     }
 
-    /// The option of a SYN that makes an offer.
+    /// The option of a SYN that makes an offer beside MP_JOIN.
     func offerOption(_ index: Int) -> MPTCPOption? {
         guard let offer = subflows[index].fastJoin?.offer,
             subflows[index].tcp.synTransmissions == 1, let remoteKey, let remoteToken
@@ -163,7 +175,7 @@ extension Connection {
         subflowBecameUsable(index, now: now)
     }
 
-    private mutating func acceptedOffer(_ index: Int) {
+    mutating func acceptedOffer(_ index: Int) {
         subflows[index].fastJoin?.isAccepted = true
         subflows[index].fastJoin?.maySendEarly = true
         data.isContiguous = false

@@ -10,6 +10,15 @@ public enum JoinVariant: String, Sendable, CaseIterable {
     case synData = "syn-data"
 }
 
+/// How the SYN of a join carries data.
+public enum FastJoinProfile: String, Sendable, CaseIterable {
+    /// Beside MP_JOIN, once both ends have said that they can (fast-join, 5).
+    case compat
+    /// In MP_JOIN's place, as published (fast-join, 2): both ends have to be told, and share its
+    /// weaknesses (fast-join, 4).
+    case multimob
+}
+
 /// What an acceptor sends on a subflow whose third packet has not come (fast-join, 5.5 rule 9).
 public enum ProvisionalPolicy: String, Sendable, CaseIterable {
     /// Nothing.
@@ -20,11 +29,13 @@ public enum ProvisionalPolicy: String, Sendable, CaseIterable {
     case multimob
 }
 
-/// How a connection joins, and which joins it takes. Both ends have to speak of it first (CAPS);
-/// a peer that does not gets the join of RFC 8684.
+/// How a connection joins, and which joins it takes. Both ends have to speak of it first (CAPS), but
+/// for the profile `multimob`; a peer that does not gets the join of RFC 8684.
 public struct FastJoinConfiguration: Sendable {
     /// How this side joins; what the peer may do is the same.
     public var variant = JoinVariant.standard
+    /// How data comes with a SYN, of `synData`.
+    public var profile = FastJoinProfile.compat
     /// What this side sends on a subflow that the peer has yet to prove.
     public var provisional = ProvisionalPolicy.limited
     /// Subflows at once that the peer has yet to prove and whose SYN was believed.
@@ -43,9 +54,16 @@ public struct FastJoinConfiguration: Sendable {
     /// The defaults: RFC 8684.
     public init() {}
 
+    /// Whether SYNs with data are those that were published.
+    public var speaksMultiMob: Bool { variant == .synData && profile == .multimob }
+
+    /// What leaves before the third packet: as published, an initial window.
+    var effectiveProvisional: ProvisionalPolicy { speaksMultiMob ? .multimob : provisional }
+
     /// What CAPS says of this side.
     var features: FastJoinFeatures {
-        switch variant {
+        if speaksMultiMob { return [] }
+        return switch variant {
         case .standard: []
         case .earlyData: .earlyData
         case .synData: [.data, .resume, .earlyData]

@@ -15,6 +15,11 @@ struct FastJoinState: Sendable {
     var announcements = 0
     /// When CAPS goes out again.
     var deadline: Instant?
+    /// What the peer's SYNs as published have used: numbers of data, and DATA_ACKs.
+    var spentOut = SpentNumbers()
+    var spentIn = SpentNumbers()
+    /// Whether the peer answered such a SYN of ours as one without MPTCP.
+    var isMultiMobIgnored = false
 
     init() {}
 }
@@ -29,6 +34,12 @@ struct SubflowFastJoin: Sendable {
         case resume
     }
 
+    /// A join as published: Out or In, and the number of its SYN, which the answer's HMAC covers.
+    struct MultiMob: Sendable {
+        var isOut: Bool
+        var number: UInt32
+    }
+
     /// A segment that came before the third packet.
     struct HeldSegment: Sendable {
         var header: SegmentHeader
@@ -40,6 +51,8 @@ struct SubflowFastJoin: Sendable {
     var expectedRoundTrip: Duration?
     /// What the first SYN of ours carries.
     var offer: Offer?
+    /// How it says so in the profile `multimob`; `nil` once the peer has answered MP_JOIN.
+    var multimob: MultiMob?
     /// Whether the acceptor of the join took what came in the SYN.
     var isAccepted = false
     /// Whether this side may send data before both ends are proved.

@@ -67,4 +67,22 @@ extension HandshakeScheme {
             message.bytes(payload: payload), localKey: joinerKey, remoteKey: acceptorKey)
         return Self.number(code[0..<8])
     }
+
+    /// The leftmost 64 bits of an HMAC of Fast Join as published, over two numbers of its option
+    /// (fast-join, 2.1 and 2.2): by the addressee's key and then the sender's.
+    public func multimobHMAC(
+        _ first: UInt32, _ second: DataNumber, from sender: Key, to addressee: Key
+    ) -> UInt64 {
+        var message: [UInt8] = []
+        func append(_ value: some FixedWidthInteger) {
+            withUnsafeBytes(of: value.bigEndian) { message.append(contentsOf: $0) }
+        }
+        append(first)
+        switch second {
+        case .low32(let value): append(value)
+        case .full(let value): append(value)
+        }
+        return Self.number(
+            authenticate(message, localKey: addressee, remoteKey: sender)[0..<8])
+    }
 }

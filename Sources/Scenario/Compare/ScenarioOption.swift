@@ -17,6 +17,7 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
     case mode
     case breakKind = "break"
     case join
+    case fastJoinProfile = "fast-join-profile"
     case provisional
     case client
     case server
@@ -52,6 +53,7 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
         case .mode: scenario.mode = try word(text)
         case .breakKind: scenario.breakKind = try word(text)
         case .join: scenario.join = try word(text)
+        case .fastJoinProfile: scenario.fastJoinProfile = try word(text)
         case .provisional: scenario.provisional = try word(text)
         case .client: scenario.client = try word(text)
         case .server: scenario.server = try word(text)
