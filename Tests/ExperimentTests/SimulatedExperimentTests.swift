@@ -80,6 +80,27 @@ import Topology
         }
     }
 
+    /// Where the break falls into a round of request and reply decides what the join has to bring: the
+    /// reply alone is a way there and back, with the request in the SYN; beside it the server may repeat
+    /// an older reply whose DATA_ACK was lost, and then a provisional subflow has no room for the new
+    /// one before its third ACK.
+    @Test(arguments: [
+        (1_512, JoinVariant.standard, 2.0), (1_512, .synData, 1), (1_518, .standard, 3),
+        (1_518, .synData, 2),
+    ])
+    func repliesComeAsSoonAsTheJoinAllows(
+        breakAt: Int, join: JoinVariant, roundTrips: Double
+    ) throws {
+        var scenario = HandoverScenario()
+        scenario.join = join
+        scenario.direction = .download
+        scenario.workloadKind = .requestResponse
+        scenario.breakAt = .milliseconds(breakAt)
+        scenario.runs = 1
+        let resume = try #require(try run(scenario).summary[.resume]?.median)
+        #expect(abs(resume - roundTrips * 60) < 3, "\(resume) ms")
+    }
+
     /// Every break, workload, mode and direction: completed, every octet as it was sent, and the
     /// captures and the endpoints' logs agree, or the run would have failed.
     @Test(arguments: BreakKind.allCases, [WorkloadKind.bulk, .stream, .requestResponse])

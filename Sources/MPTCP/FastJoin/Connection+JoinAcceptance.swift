@@ -96,21 +96,25 @@ extension Connection {
         join.budget = 3 * packetLength
         join.multimob = offer.multimob
         subflows[index].fastJoin = join
-        let isNews = offer.isResume ? resume(offer, syn, index, now: now) : take(offer, now: now)
-        // Maybe somebody else's, who saw the SYN: nothing is sent there before its third packet, but
-        // for what was published.
-        if !isNews { counters.fastJoin.replayed += 1 }
+        let novelty = offer.isResume ? resume(offer, syn, index, now: now) : take(offer, now: now)
+        if novelty != .news { counters.fastJoin.replayed += 1 }
         log(
             "join_data_received", now: now,
             ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("length", .number(offer.payload.count)))
+        // Maybe somebody else's, who saw the SYN: nothing is sent there before its third packet, but
+        // for what was published.
         guard configuration.fastJoin.effectiveProvisional != .strict,
-            isNews || offer.multimob != nil
+            novelty != .old || offer.multimob != nil
         else { return }
         // The peer opens a subflow in this way when it has no other left. What it lacks goes first,
-        // before anything new: the subflow may send little until it is proven.
-        for other in subflows.indices where other != index && subflows[other].isUsable {
-            suspect(other, now: now)
+        // before anything new: the subflow may send little until it is proven. Octets that came last
+        // may be a request whose answer was lost, and may be a replay that must not move anything: the
+        // others are trusted as before.
+        if novelty == .news {
+            for other in subflows.indices where other != index && subflows[other].isUsable {
+                suspect(other, now: now)
+            }
         }
         for other in subflows.indices where other != index {
             reinjectEverything(of: other, now: now)
@@ -119,8 +123,17 @@ extension Connection {
         allowEarlyAnswer(index)
     }
 
+    /// What a SYN that is believed tells.
+    private enum Novelty {
+        /// Octets that were not here, or what of ours has arrived.
+        case news
+        /// The octets that came last: nothing newer has come since.
+        case latest
+        case old
+    }
+
     /// The payload lies at its data sequence number: it may come twice, and only once counts.
-    private mutating func take(_ offer: JoinOffer, now: Instant) -> Bool {
+    private mutating func take(_ offer: JoinOffer, now: Instant) -> Novelty {
         let before = data.received.end
         let insertion = offer.payload.withUnsafeBytes { data.received.insert($0, at: offer.start) }
         counters.duplicateBytes += offer.payload.count - insertion.newBytes
@@ -129,16 +142,17 @@ extension Connection {
         if data.received.end > before { openWindow() }
         finishReceiving(now: now)
         if data.received.end > before { signalReadable() }
-        return insertion.newBytes > 0
+        if insertion.newBytes > 0 { return .news }
+        return offer.start + offer.payload.count == data.received.end ? .latest : .old
     }
 
     private mutating func resume(
         _ offer: JoinOffer, _ syn: SegmentHeader, _ index: Int, now: Instant
-    ) -> Bool {
-        guard configuration.fastJoin.effectiveProvisional != .strict else { return true }
+    ) -> Novelty {
+        guard configuration.fastJoin.effectiveProvisional != .strict else { return .news }
         let number = data.dataSequenceNumber(at: offer.start)
         receiveDataACK(.full(number.rawValue), syn, index, now: now)
-        return true
+        return .news
     }
 
     /// Has TCP send what a subflow may that the peer has yet to prove (fast-join, 5.5 rule 9).
