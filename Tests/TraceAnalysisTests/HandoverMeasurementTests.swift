@@ -60,6 +60,7 @@ import WireFormat
                 offset: 900 + 100 * index, length: 100)
         }
         let result = try Self.measure(script, Self.question())
+        #expect(milliseconds(result.connect.value) == 20)
         #expect(milliseconds(result.timeline.ready.value) == 250)
         #expect(milliseconds(result.detection.value) == 0.5)
         #expect(milliseconds(result.timeline.joinSYN.value) == 40)
@@ -243,7 +244,7 @@ import WireFormat
     @Test func anotherConnectionIsNotMeasured() {
         let script = Self.streaming(isBackupJoined: true)
         var question = Self.question()
-        question.paths[0].clientAddresses = [.v4(0x0a00_0502)]
+        for path in [0, 1] { question.paths[path].clientAddresses = [.v4(0x0a00_0502)] }
         #expect(HandoverMeasurement(script.report(), question) == nil)
     }
 }
