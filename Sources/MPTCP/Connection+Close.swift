@@ -217,6 +217,8 @@ extension Connection {
             "subflow_closed", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("reason", .text("\(reason)")))
         if !isEstablished, subflows[index].kind == .capable {
+            // What the peer says counts for all attempts, and none outlives the first.
+            for other in subflows.indices { subflows[other].tcp.discard() }
             finish(reason == .refused || reason == .reset ? .refused : .timedOut, now: now)
             return
         }

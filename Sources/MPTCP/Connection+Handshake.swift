@@ -33,6 +33,8 @@ extension Connection {
             now: now)
         connection.fastOpen = fastOpen
         connection.addSubflow(.capable, isOpener: true, interface: interface, tcp: tcp)
+        connection.paths.preferredAddress = tuple.local.address
+        connection.armAttempt(now: now)
         if !connection.isPlain { connection.mib.count(.capableSYNSent) }
         connection.log("connect", now: now, ("tuple", .text(tuple.description)))
         return connection
@@ -147,9 +149,7 @@ extension Connection {
         from local: Endpoint, to remote: Endpoint, remoteAddressID: AddressID,
         isBackup: Bool, interface: InterfaceID, isPlain: Bool = false, now: Instant
     ) {
-        let secrets = SubflowSecrets(
-            initialSequence: SequenceNumber(UInt32(truncatingIfNeeded: generator.next())),
-            timestampOffset: UInt32(truncatingIfNeeded: generator.next()))
+        let secrets = drawSubflowSecrets()
         let tuple = FourTuple(local: local, remote: remote)
         let tcp = TCPConnection.connect(
             tuple, configuration: tcpConfiguration(for: local.address),
@@ -166,6 +166,13 @@ extension Connection {
         log(
             "join_sent", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("tuple", .text(tuple.description)), ("backup", .number(isBackup ? 1 : 0)))
+    }
+
+    /// What a subflow starts with that this side opens after the first.
+    mutating func drawSubflowSecrets() -> SubflowSecrets {
+        SubflowSecrets(
+            initialSequence: SequenceNumber(UInt32(truncatingIfNeeded: generator.next())),
+            timestampOffset: UInt32(truncatingIfNeeded: generator.next()))
     }
 
     var initialLocalAddress: IPAddress? { paths.initialTuple?.local.address }
@@ -362,6 +369,7 @@ extension Connection {
         switch subflows[index].kind {
         case .capable:
             isEstablished = true
+            paths.attemptDeadline = nil
             settleEarlyData(index, header, now: now)
             data.windowEnd = max(data.windowEnd, window)
             events.append(.established)
@@ -438,6 +446,7 @@ extension Connection {
             ("backup", .number(subflows[index].isBackup ? 1 : 0)))
         subflowBecameUsable(index, now: now)
         if subflows[index].kind == .capable {
+            rankFirstSubflow(index)
             fastJoin.peerSegment = subflows[index].tcp.effectiveMSS
             announceCapabilities(now: now)
             managePaths(now: now)

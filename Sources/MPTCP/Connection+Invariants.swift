@@ -48,7 +48,8 @@ extension Connection {
             require(data.acknowledged == data.sent.end, "DATA_FIN acknowledged before the data")
         }
         if isFallback {
-            require(subflows.count <= 1, "several subflows after a fallback")
+            require(
+                subflows.count <= 1 || !isEstablished, "several subflows after a fallback")
         } else {
             require(data.received.end <= data.advertisedEnd, "received beyond the window")
             if let missing = firstByteNobodySends { problems.append("nobody sends \(missing)") }

@@ -26,9 +26,12 @@ extension Connection {
         _ header: SegmentHeader, payload: UnsafeRawBufferPointer, ecn: ECNCodepoint,
         on id: SubflowID, now: Instant
     ) -> Bool {
-        guard let index = index(of: id),
-            receiveHandshake(header, payload, ecn: ecn, index, now: now)
-        else { return false }
+        guard var index = index(of: id) else { return false }
+        if !isEstablished, decidesAttempts(header, index) {
+            settleAttempts(on: index, now: now)
+            index = 0
+        }
+        guard receiveHandshake(header, payload, ecn: ecn, index, now: now) else { return false }
         let hadReceivedFIN = subflows[index].tcp.hasReceivedFIN
         subflows[index].tcp.receiveWindow = receiveWindow(index)
         if header.flags.contains(.rst) {

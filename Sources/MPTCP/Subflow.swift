@@ -5,7 +5,7 @@ internal import WireFormat
 
 /// The number of a subflow within its connection; never used twice.
 public struct SubflowID: Hashable, Comparable, Sendable {
-    /// The number; 0 is the first subflow.
+    /// The number; 0 is the first subflow that was tried.
     public var rawValue: UInt32
 
     /// The subflow with this number.

@@ -23,7 +23,14 @@ struct ConnectCommand: ParsableCommand {
 
     @OptionGroup var endpoint: EndpointOptions
 
-    @Option(help: "Connect from this address; without it from the one that the routes say.")
+    @Option(
+        help: ArgumentHelp(
+            "Connect from this address; without it from the one that the routes say.",
+            discussion: """
+                When nobody answers there for a second, or its interface goes away, our own stack \
+                tries the other interfaces, too, one after the other; the first answer decides. Not \
+                with --policy accept-only, and not once a SYN has carried data.
+                """))
     var from: IPAddress?
 
     @Option(

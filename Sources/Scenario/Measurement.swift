@@ -162,7 +162,7 @@ extension RunResult {
         setRadioTime(scenario, paths, moments)
         let question = HandoverQuestion(scenario, seed: seed, paths: paths, moments: moments)
         guard let measurement = HandoverMeasurement(report, question) else {
-            let reason = "the captures hold no connection of the old path"
+            let reason = "the captures hold no connection of the two paths"
             for metric in Metric.allCases { setUnknown(metric, because: reason) }
             for milestone in Milestone.allCases { timeline.setUnknown(milestone, because: reason) }
             pathShare = paths.all.map { PathNumber($0.name, .unknown(reason)) }
@@ -212,6 +212,7 @@ extension RunResult {
         for (metric, time) in times { set(metric, Measured(time.map(milliseconds))) }
         setDelays(measurement.recordDelays)
         set(.stall, Measured(measurement.stall.map(milliseconds)))
+        set(.connect, Measured(measurement.connect.map(milliseconds)))
         set(.handoverDuration, Measured(measurement.handoverDuration.map(milliseconds)))
         set(.joinLatencyRTTs, Measured(measurement.joinLatencyRTTs))
         let delays = measurement.reinjectionDelays

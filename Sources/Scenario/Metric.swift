@@ -28,6 +28,8 @@ package enum Metric: String, Hashable, Sendable, CaseIterable {
     case stall = "stall_ms"
     /// Time in which both paths were in use.
     case handoverDuration = "handover_duration_ms"
+    /// From the client's first SYN, on whichever path, to the SYN/ACK of the connection.
+    case connect = "connect_ms"
     /// Of all radios.
     case energy = "energy_total_j"
 
@@ -41,7 +43,7 @@ package enum Metric: String, Hashable, Sendable, CaseIterable {
         case .detection, .joinLatency, .joinFirstData, .firstReinjectionDelay,
             .medianReinjectionDelay, .lastReinjectionDelay, .resume, .limit, .floor, .handover,
             .outage, .steadyGap, .resumeGoodput, .medianDelay, .p95Delay, .p99Delay, .maximumDelay,
-            .stall, .handoverDuration:
+            .stall, .handoverDuration, .connect:
             "ms"
         }
     }

@@ -25,7 +25,8 @@ struct HandoverLook {
 
     func isOnOldPath(_ subflow: Int) -> Bool { paths[subflow] == question.oldPath }
 
-    func measurement() -> HandoverMeasurement {
+    /// Everything that is measured. `firstSYN` is when the client first tried to connect.
+    func measurement(firstSYN: Int64?) -> HandoverMeasurement {
         let resumed = firstLackingByteArrival()
         let delays = reinjectionDelays()
         let octets = reinjectedOctets()
@@ -37,7 +38,7 @@ struct HandoverLook {
             firstDataOnNewPath: firstDataOnNewPath(),
             firstDataACKOnNewPath: firstDataACKOnNewPath(), firstLackingByteArrived: resumed)
         return HandoverMeasurement(
-            connection: connection.index, timeline: timeline,
+            connection: connection.index, connect: connectTime(firstSYN), timeline: timeline,
             detection: sinceBreak(detected), joinLatency: joins.latency,
             joinFirstData: joins.firstData(stream), joinLatencyRTTs: joins.latencyInRoundTrips,
             reinjectionDelays: delays, usefulReinjectedOctets: octets.map(\.useful),
@@ -48,6 +49,13 @@ struct HandoverLook {
             unknownToSenderAtReady: unknownToSenderAtReady(),
             hadAllArrivedAtReady: hadAllArrivedAtReady(), joins: connection.joins.count,
             recordDelays: recordDelays(), stall: stall(), handoverDuration: handoverDuration())
+    }
+
+    private func connectTime(_ firstSYN: Int64?) -> Known<Int64> {
+        guard let firstSYN, let first = connection.subflows.first else {
+            return .unknown("the captures hold no SYN")
+        }
+        return first.handshakeRoundTrip.map { first.firstTime + $0 - firstSYN }
     }
 
     func sinceBreak(_ moment: Known<Int64>) -> Known<Int64> { since(question.breakTime, moment) }
@@ -103,7 +111,10 @@ extension HandoverLook {
     private static let nothingReinjected = "nothing was reinjected"
 
     private var whyReinjectionsAreUnknown: String? {
-        if question.breakTime == nil { return Self.noBreak }
+        question.breakTime == nil ? Self.noBreak : whyNoneIsOne
+    }
+
+    private var whyNoneIsOne: String? {
         guard question.redundantDirections.contains(question.direction) else { return nil }
         return "the redundant scheduler sends every octet on each path"
     }
@@ -122,9 +133,12 @@ extension HandoverLook {
         return .value(.init(first: Double(first), median: median, last: Double(last)))
     }
 
+    /// Without a break all reinjections count, on whichever path.
     private func reinjectedOctets() -> Known<Octets> {
-        if let reason = whyReinjectionsAreUnknown { return .unknown(reason) }
-        let all = reinjections().map { stream.reinjections[$0.index] }
+        if let reason = whyNoneIsOne { return .unknown(reason) }
+        let all =
+            question.breakTime == nil
+            ? stream.reinjections : reinjections().map { stream.reinjections[$0.index] }
         for reinjection in all {
             for subflow in [reinjection.from, reinjection.to] where !showsArrival(subflow) {
                 return .unknown("arrival of subflow \(subflow) was not captured at the receiver")

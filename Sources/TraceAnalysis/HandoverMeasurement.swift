@@ -27,6 +27,9 @@ package struct HandoverMeasurement: Hashable, Sendable {
 
     /// The connection's number in the report.
     package var connection: Int
+    /// From the client's first SYN, whichever path it took and whatever became of it, to the SYN/ACK of
+    /// the connection.
+    package var connect: Known<Int64>
     package var timeline: HandoverTimeline
     package var detection: Known<Int64>
     package var joinLatency: Known<Int64>
@@ -66,11 +69,15 @@ package struct HandoverMeasurement: Hashable, Sendable {
 }
 
 extension HandoverMeasurement {
-    /// Measures; `nil` if no connection of the report has the client's address on the old path.
+    /// Measures; `nil` if no connection of the report has an address of the client's on one of the two
+    /// paths. With several the one that carried most is meant: a client whose first path is dead may
+    /// have tried it in vain.
     package init?(_ report: TraceReport, _ question: HandoverQuestion) {
-        let old = question.paths[question.oldPath].clientAddresses
+        let addresses =
+            question.paths[question.oldPath].clientAddresses
+            + question.paths[question.newPath].clientAddresses
         let candidates = report.connections.filter { connection in
-            connection.subflows.contains { old.contains($0.tuple.local.address) }
+            connection.subflows.contains { addresses.contains($0.tuple.local.address) }
         }
         func payload(_ connection: ConnectionTrace) -> Int {
             connection.subflows.reduce(0) { $0 + $1.client.payload + $1.server.payload }
@@ -78,7 +85,10 @@ extension HandoverMeasurement {
         guard let connection = candidates.max(by: { payload($0) < payload($1) }) else {
             return nil
         }
+        let attempts = candidates.filter {
+            $0.server == connection.server && $0.firstTime <= connection.firstTime
+        }
         let look = HandoverLook(connection, question)
-        self = look.measurement()
+        self = look.measurement(firstSYN: attempts.map(\.firstTime).min())
     }
 }

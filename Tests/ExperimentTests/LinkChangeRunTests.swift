@@ -148,6 +148,37 @@ import Topology
     @Test(.enabled(if: Programs.mayBuildNetworks, "needs root, or user namespaces"))
     func delaysInNamespaces() throws { try expectDelays(.namespaces) }
 
+    /// The kernel's packets are on the same links: 10 ms, and 200 ms from a change on; then some are
+    /// lost, and the rate falls.
+    @Test(
+        .enabled(
+            if: Programs.mayBuildNetworks
+                && (try? SysctlFile("net.mptcp.enabled").read()) == "1",
+            "needs root, or user namespaces, and kernel MPTCP"), arguments: [true, false])
+    func changesUnderAKernelClient(isServerKernel: Bool) throws {
+        var scenario = echo(
+            [
+                LinkChange(at: .milliseconds(990), path: "wifi", kind: .delay(.milliseconds(200))),
+                LinkChange(at: .milliseconds(1_400), path: "wifi", kind: .loss(0.1)),
+                LinkChange(
+                    at: .milliseconds(1_500), over: .milliseconds(200), path: "wifi",
+                    kind: .rate(bitsPerSecond: 1_000_000)),
+            ], .namespaces)
+        scenario.client = .kernel
+        scenario.server = isServerKernel ? .kernel : .swift
+        scenario.workloadKind = .stream
+        let (results, events, _) = try run(scenario, runs: 2)
+        for (result, events) in zip(results, events) {
+            #expect(result.outcome == .completed, "\(result.reason ?? "")")
+            let late = try #require(result[.late])
+            #expect(late > 0.47 && late < 1, "\(late)")
+            #expect(try #require(result[.maximumDelay]) >= 200)
+            #expect(try #require(result[.stall]) > 199)
+            let noted = events.filter { $0.source == "experiment" }
+            #expect(noted.map { $0["kind"]?.asString } == ["delay", "loss", "rate", "rate"])
+        }
+    }
+
     /// Bursts on an idle path take their way and no more; what the seed of the run drew is known to
     /// whoever measures.
     @Test(arguments: Direction.allCases)

@@ -29,7 +29,7 @@ struct JSONRendererTests {
                 "reinjection_delay_ms", "reinjected_bytes", "resume_ms", "limit_ms", "floor_ms",
                 "handover_ms", "outage_ms", "steady_gap_ms", "resume_goodput_ms", "delay_ms",
                 "late",
-                "stall_ms", "handover_duration_ms",
+                "stall_ms", "handover_duration_ms", "connect_ms",
                 "energy_total_j", "path_share", "radio_time_ms", "energy_j", "radio_on_ms",
                 "captures", "null_reasons",
             ])

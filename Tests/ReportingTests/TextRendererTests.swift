@@ -102,7 +102,7 @@ struct TextRendererTests {
           run 3: 15000 of 40000 octets were delivered
 
         Not known
-          join_latency_ms, join_first_data_ms, join_latency_rtts, delay_ms.p50, delay_ms.p95, delay_ms.p99, delay_ms.max, late, stall_ms, handover_duration_ms: not measured
+          join_latency_ms, join_first_data_ms, join_latency_rtts, delay_ms.p50, delay_ms.p95, delay_ms.p99, delay_ms.max, late, stall_ms, handover_duration_ms, connect_ms: not measured
           resume_goodput_ms: no bulk transfer
 
         Assertions

@@ -236,7 +236,8 @@ extension MiddleboxScenarios {
             _ in
             [OptionFilter(Set(OptionName.allCases), on: [.thirdACK, .data, .ack])]
         },
-        Case("O10 segments with MPTCP vanish", [.fallback], [.fallback], [.degraded, .intact]) {
+        // On the first path only, the second one is tried, too, and answers first.
+        Case("O10 segments with MPTCP vanish", [.fallback], [.intact], [.degraded, .intact]) {
             _ in
             [OptionFilter([.mptcp], .drop)]
         },
@@ -347,7 +348,7 @@ extension MiddleboxScenarios {
             rules.blocksAll = true
             return [Firewall(rules, selection: Selection([.down], after: 100))]
         },
-        Case("the server's address is blocked", [.reset], [.reset], [.intact, .degraded]) { _ in
+        Case("the server's address is blocked", [.reset], [.intact], [.intact, .degraded]) { _ in
             var rules = Firewall.Rules()
             rules.addresses = [TwoPathNetwork.serverEndpoint.address]
             return [Firewall(rules)]

@@ -60,6 +60,7 @@ import WireFormat
                 offset: 900 + 100 * index, length: 100)
         }
         let result = try Self.measure(script, Self.question())
+        #expect(milliseconds(result.connect.value) == 20)
         #expect(milliseconds(result.timeline.ready.value) == 250)
         #expect(milliseconds(result.detection.value) == 0.5)
         #expect(milliseconds(result.timeline.joinSYN.value) == 40)
@@ -240,10 +241,39 @@ import WireFormat
                 == "90 % of what the remaining path can carry was not reached")
     }
 
+    /// Two SYNs on the first path are lost; the connection comes about on the second.
+    @Test func theFirstPathIsDead() throws {
+        var script = TraceScript()
+        for time in [0.0, 1_000] {
+            script.segment(
+                fromClient: true, sent: time, arrived: nil, flags: .syn, position: 0,
+                options: [.capable(MPCapable())])
+        }
+        script.open(path: 1, at: 1_000, delay: 30)
+        script.data(path: 1, sent: 1_070, arrived: 1_100, position: 1, offset: 0, length: 100)
+        let result = try Self.measure(script, Self.question(breakAt: nil, end: 2_000))
+        #expect(milliseconds(result.connect.value) == 1_060)
+        #expect(result.pathShare == [0, 100])
+    }
+
+    /// Without a break whatever went out on a second subflow counts.
+    @Test func reinjectionsWithoutABreak() throws {
+        var script = Self.streaming(isBackupJoined: true)
+        for (time, offset) in [(250.5, 600), (251.5, 700)] {
+            script.data(
+                path: 1, sent: time, arrived: time + 30, position: offset - 599, offset: offset,
+                length: 100)
+        }
+        let result = try Self.measure(script, Self.question(breakAt: nil))
+        #expect(result.redundantReinjectedOctets == .value(100))
+        #expect(result.usefulReinjectedOctets == .value(100))
+        #expect(result.reinjectionDelays.reason == "no break (--null)")
+    }
+
     @Test func anotherConnectionIsNotMeasured() {
         let script = Self.streaming(isBackupJoined: true)
         var question = Self.question()
-        question.paths[0].clientAddresses = [.v4(0x0a00_0502)]
+        for path in [0, 1] { question.paths[path].clientAddresses = [.v4(0x0a00_0502)] }
         #expect(HandoverMeasurement(script.report(), question) == nil)
     }
 }

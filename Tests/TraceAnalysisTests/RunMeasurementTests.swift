@@ -77,7 +77,7 @@ import WireFormat
             report, Self.scenario(.breakBeforeMake), paths: Self.paths, moments: Self.moments())
         #expect(measurement == nil)
         for metric in Metric.allCases {
-            #expect(run.reason(metric) == "the captures hold no connection of the old path")
+            #expect(run.reason(metric) == "the captures hold no connection of the two paths")
         }
     }
 

@@ -84,20 +84,21 @@ struct TraceScript {
 
     // MARK: Handshakes
 
-    /// The first subflow on path 0: SYN at `start`, one-way delay `delay`.
-    mutating func open(at start: Double, delay: Double = 10) {
+    /// The first subflow: SYN at `start`, one-way delay `delay`.
+    mutating func open(path: Int = 0, at start: Double, delay: Double = 10) {
         let syn = MPTCPOption.capable(MPCapable())
         let synACK = MPTCPOption.capable(MPCapable(senderKey: Self.serverKey))
         let ack = MPTCPOption.capable(
             MPCapable(senderKey: Self.clientKey, receiverKey: Self.serverKey))
         segment(
-            fromClient: true, sent: start, arrived: start + delay, flags: .syn, position: 0,
-            options: [syn])
+            path: path, fromClient: true, sent: start, arrived: start + delay, flags: .syn,
+            position: 0, options: [syn])
         segment(
-            fromClient: false, sent: start + delay, arrived: start + 2 * delay,
+            path: path, fromClient: false, sent: start + delay, arrived: start + 2 * delay,
             flags: [.syn, .ack], position: 0, options: [synACK])
         segment(
-            fromClient: true, sent: start + 2 * delay, arrived: start + 3 * delay, options: [ack])
+            path: path, fromClient: true, sent: start + 2 * delay, arrived: start + 3 * delay,
+            options: [ack])
     }
 
     /// A join on path 1: SYN at `start`, one-way delay `delay`; the listener takes what the SYN offers.

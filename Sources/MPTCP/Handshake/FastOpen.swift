@@ -48,6 +48,8 @@ extension Connection {
     mutating func offerEarlyData(_ index: Int) {
         guard let offer = fastOpen, subflows[index].kind == .capable, subflows[index].isOpener,
             subflows[index].tcp.synTransmissions == 0,
+            // The cookie is for the first address, and data goes on one SYN only.
+            subflows.count == 1,
             // RFC 7413, 4.1.1: the cookie stands back when the SYN has no room for it.
             isFallback || offer.cookie.count <= Self.longestCookie
         else { return }

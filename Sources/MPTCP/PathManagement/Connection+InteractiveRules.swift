@@ -46,12 +46,12 @@ extension Connection {
         }
     }
 
-    /// The subflow from the first address, and the oldest other one.
+    /// The subflow from the preferred address, and the oldest other one.
     private var rivals: (primary: Int, backup: Int)? {
         var primary: Int?
         var backup: Int?
         for index in subflows.indices where subflows[index].isUsable {
-            if subflows[index].tcp.tuple.local.address == initialLocalAddress {
+            if subflows[index].tcp.tuple.local.address == preferredAddress {
                 primary = primary ?? index
             } else {
                 backup = backup ?? index

@@ -27,6 +27,7 @@ extension Connection {
         }
         reapSubflows(now: now)
         adaptToInterfaces(now: now)
+        tryElsewhere(now: now)
         managePaths(arrived: arrived, now: now)
     }
 
@@ -36,6 +37,11 @@ extension Connection {
         paths.givenUp.append(address)
         let affected = subflows.indices.filter {
             subflows[$0].tcp.tuple.local.address == address
+        }
+        if isOpener, !isEstablished {
+            // The peer has heard of no address yet.
+            for index in affected { subflows[index].tcp.discard() }
+            return tryElsewhere(now: now)
         }
         guard !affected.isEmpty, !isFallback else { return }
         mib.count(.subflowRemoved, times: affected.count)
@@ -106,7 +112,7 @@ extension Connection {
         case .multimob:
             // The first path is the one to be on: it is joined when it is back.
             for interface in arrived
-            where initialLocalAddress.map(interface.addresses.contains) ?? false {
+            where preferredAddress.map(interface.addresses.contains) ?? false {
                 openJoins(on: interface, now: now)
             }
             openJoinIfNeeded(now: now)
@@ -131,7 +137,7 @@ extension Connection {
                 !paths.failedAddresses.contains(address), hasRoomForSubflow,
                 let (remote, remoteID) = joinDestination(isV6: address.isV6)
             else { continue }
-            let isFirstAddress = address == initialLocalAddress
+            let isFirstAddress = address == preferredAddress
             let policy = configuration.policy
             openJoin(
                 from: Endpoint(address, ephemeralPort()), to: remote, remoteAddressID: remoteID,
@@ -327,6 +333,7 @@ extension Connection {
     mutating func handlePathDeadline(now: Instant) {
         if paths.takeRemovalRepeat(now: now) { tellRemovals(now: now) }
         if paths.takeRetry(now: now) { managePaths(now: now) }
+        handleAttemptDeadline(now: now)
         for position in paths.announcements.indices {
             guard let deadline = paths.announcements[position].deadline, deadline <= now else {
                 continue

@@ -14,6 +14,10 @@ struct PathState: Sendable {
 
     /// The first subflow's tuple: its addresses have ID 0.
     var initialTuple: FourTuple?
+    /// Where the connection was tried first.
+    var preferredAddress: IPAddress?
+    /// When the next interface is tried.
+    var attemptDeadline: Instant?
     private var identifiers: [(address: IPAddress, id: AddressID)] = []
     private var lastIdentifier: UInt8 = 0
     /// The first subflow's address was removed: it has no longer ID 0.
@@ -38,7 +42,9 @@ struct PathState: Sendable {
 
     var nextDeadline: Instant? {
         var earliest = removalDeadline
-        if let retryDeadline { earliest = min(earliest ?? retryDeadline, retryDeadline) }
+        for deadline in [retryDeadline, attemptDeadline] {
+            if let deadline { earliest = min(earliest ?? deadline, deadline) }
+        }
         for announcement in announcements where !announcement.isEchoed {
             guard let deadline = announcement.deadline else { continue }
             earliest = min(earliest ?? deadline, deadline)
