@@ -62,6 +62,11 @@ package enum Directory {
         let temporary = path + ".new"
         unlink(temporary)
         try checkedErrno(symlink(target, temporary), "symlink \(temporary)")
-        try checkedErrno(Glibc.rename(temporary, path), "rename \(temporary) to \(path)")
+        do {
+            try checkedErrno(Glibc.rename(temporary, path), "rename \(temporary) to \(path)")
+        } catch {
+            unlink(temporary)
+            throw error
+        }
     }
 }

@@ -31,11 +31,21 @@ package enum TextFile {
                 open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644), "open \(path)"))
     }
 
-    /// Opens a file of this name for writing behind what it holds, if anything.
-    package static func append(_ path: String) throws(SystemError) -> OwnedDescriptor {
-        OwnedDescriptor(
+    /// Opens a file of this name for writing behind what it holds, if anything, and locks it; `nil`
+    /// where somebody else has done so.
+    package static func appendAlone(_ path: String) throws(SystemError) -> OwnedDescriptor? {
+        let file = OwnedDescriptor(
             try checkedErrno(
                 open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644), "open \(path)"))
+        if flock(file.rawValue, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK { return nil }
+        return file
+    }
+
+    /// Keeps the first octets of a file.
+    package static func cut(
+        _ file: borrowing OwnedDescriptor, to length: Int
+    ) throws(SystemError) {
+        try checkedErrno(ftruncate(file.rawValue, off_t(length)), "ftruncate")
     }
 
     /// Replaces a file in one step: nobody ever sees half of it.

@@ -19,7 +19,7 @@ struct CompareCommand: ParsableCommand {
             cores, real networks one after the other.
 
             Without --vary: every join variant, both modes, both directions and five delays of the \
-            path that takes over, of a stream.
+            path that takes over, of a stream; what an option such as --mode says is not varied.
 
             The directory holds runs.jsonl, a line for each finished run, from which --resume goes on; \
             at the end results.json, results.csv, runs.csv, results.md, junit.xml, report.txt and \
@@ -52,7 +52,7 @@ struct CompareCommand: ParsableCommand {
         let metrics = try comparison.parsedMetrics(isNull: what.isNull)
         let assertions = try output.parsedAssertions()
         let plan = try plan()
-        let baseline = try comparison.parsedBaseline(for: plan)
+        let baseline = try comparison.parsedBaseline(for: plan, metrics)
         if output.dryRun {
             Terminal.output(ComparisonText.plan(plan))
             return
@@ -149,7 +149,7 @@ struct CompareOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How much worse than --baseline fails: beyond the share and the amount.",
+            "How much worse than --baseline fails: beyond the share and, of times, the amount.",
             valueName: "share,amount"))
     var threshold = "10%,2ms"
 
@@ -161,14 +161,27 @@ struct CompareOptions: ParsableArguments {
 
     mutating func validate() throws {
         if let jobs, jobs < 1 { throw ValidationError("--jobs is at least 1") }
+        if resume?.isEmpty == true { throw ValidationError("--resume: name a directory") }
     }
 
     func parsedAxes(_ base: HandoverScenario) throws(ComparisonProblem) -> [ComparisonAxis] {
         if vary.isEmpty {
             return try ComparisonPlan.usualAxes(
-                base, on: TestbedLibrary.topology(base.testbed, []))
+                base, on: TestbedLibrary.topology(base.testbed, []), fixed: Self.isGiven)
         }
-        return try vary.map { text throws(ComparisonProblem) in try ComparisonAxis(parsing: text) }
+        return try vary.map { text throws(ComparisonProblem) in
+            let axis = try ComparisonAxis(parsing: text)
+            if Self.isGiven(axis.key) {
+                throw ComparisonProblem(
+                    "'\(axis.key)' is fixed by --\(axis.key): leave out one of both")
+            }
+            return axis
+        }
+    }
+
+    /// Whether the command line has an option.
+    private static func isGiven(_ key: String) -> Bool {
+        CommandLine.arguments.contains { $0 == "--\(key)" || $0.hasPrefix("--\(key)=") }
     }
 
     func parsedMetrics(isNull: Bool) throws(CommandFailure) -> [Metric] {
@@ -188,7 +201,7 @@ struct CompareOptions: ParsableArguments {
     }
 
     func parsedBaseline(
-        for plan: ComparisonPlan
+        for plan: ComparisonPlan, _ metrics: [Metric]
     ) throws(CommandFailure) -> (Baseline, RegressionThreshold)? {
         let limit: RegressionThreshold
         do {
@@ -206,6 +219,9 @@ struct CompareOptions: ParsableArguments {
         guard plan.cells.contains(where: { earlier.cell(matching: $0) != nil }) else {
             throw .usage(
                 "--baseline \(file): it varies something else, so that no cell can be compared")
+        }
+        if let unknown = metrics.first(where: { !earlier.knows($0) }) {
+            throw .usage("--baseline \(file): it does not know \(unknown.rawValue)")
         }
         return (earlier, limit)
     }

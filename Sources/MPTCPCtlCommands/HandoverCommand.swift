@@ -278,6 +278,10 @@ struct HandoverOutputOptions: ParsableArguments {
     @Flag(help: "Print the JSON Schema of results.json.")
     var schema = false
 
+    mutating func validate() throws {
+        if output?.isEmpty == true { throw ValidationError("--output: name a directory") }
+    }
+
     func apply(to scenario: inout HandoverScenario) {
         if let captures { scenario.captures = captures }
         if let snaplen { scenario.requestedSnapLength = snaplen }

@@ -52,7 +52,7 @@ package struct ExperimentResult: Hashable, Sendable {
         self.noiseFloor =
             noiseFloor
             ?? (scenario.isNull
-                ? Statistics(runs.compactMap { $0[.steadyGap] }, seed: scenario.seed) : nil)
+                ? Summary(runs, seed: scenario.seed)[.steadyGap] : nil)
         self.outputDirectory = outputDirectory
     }
 

@@ -33,6 +33,18 @@ package enum Metric: String, Hashable, Sendable, CaseIterable {
     /// Of all radios.
     case energy = "energy_total_j"
 
+    /// Whether it is in milliseconds.
+    package var isTime: Bool { unit == "ms" }
+
+    /// Decimal places, for people.
+    package var places: Int {
+        switch self {
+        case .usefulReinjectedBytes, .redundantReinjectedBytes: 0
+        case .late: 4
+        default: 2
+        }
+    }
+
     /// The unit, for people.
     package var unit: String {
         switch self {

@@ -110,6 +110,36 @@ import Topology
         }
     }
 
+    /// A line in the middle that is no run of this version, or one with numbers out of any range, is not
+    /// passed over, and nothing is rewritten.
+    @Test(arguments: [
+        "somebody else's", #"{"fingerprint": "0", "seed": 1}"#,
+        #"{"fingerprint":"0","seed":11,"cell":-9223372036854775808,"run":{}}"#,
+    ])
+    func foreignLinesStay(line: String) throws {
+        try withDirectory { directory in
+            let text = line + "\n"
+            try TextFile.write(text, to: "\(directory)/runs.jsonl")
+            let error = #expect(throws: ExperimentError.self) {
+                try run(plan(), to: .resumed(directory))
+            }
+            #expect(error?.description.contains("runs.jsonl:1: this is no run") == true)
+            #expect(try TextFile.read("\(directory)/runs.jsonl") == text)
+        }
+    }
+
+    @Test func nobodyElseMayBeAtWorkThere() throws {
+        try withDirectory { directory in
+            let file = try TextFile.appendAlone("\(directory)/runs.jsonl")
+            let error = #expect(throws: ExperimentError.self) {
+                try run(plan(), to: .resumed(directory))
+            }
+            #expect(error?.description.contains("another mptcpctl is at work") == true)
+            _ = consume file
+            #expect(try run(plan(), to: .resumed(directory)).played == 12)
+        }
+    }
+
     @Test func capturesLieUnderTheirCell() throws {
         try withDirectory { directory in
             let place = "\(directory)/a"

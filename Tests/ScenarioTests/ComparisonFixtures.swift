@@ -14,9 +14,17 @@ enum ComparisonFixtures {
             base: base, axes: axes.map { try ComparisonAxis(parsing: $0) }, topology: topology)
     }
 
+    /// The built-in testbed with its paths in the other order.
+    static let reversed = "lte-wifi"
+
     static func topology(
         _ testbed: String, _ links: [LinkOverride]
     ) throws(ComparisonProblem) -> Topology {
+        if testbed == reversed {
+            var topology = try topology("wifi-lte", links)
+            topology.paths.reverse()
+            return topology
+        }
         do {
             return try Topology(
                 parsing: BuiltInTestbeds.text(named: testbed) ?? "", file: testbed,
@@ -30,6 +38,7 @@ enum ComparisonFixtures {
     static func result(
         _ plan: ComparisonPlan, assertions: [Assertion] = [],
         baseline: (Baseline, RegressionThreshold)? = nil,
+        limit: (ComparisonCell) -> Double = { _ in 50 },
         resume: (_ cell: Int, _ run: Int) -> Double?
     ) -> ComparisonResult {
         let environment = RunEnvironment(kernel: "6.18", version: "test")
@@ -41,7 +50,7 @@ enum ComparisonFixtures {
                     run[.resume] = value
                     run[.outage] = value + 10
                     run[.floor] = 20
-                    run[.limit] = 50
+                    run[.limit] = limit(plan.cells[cell])
                 } else {
                     run.fail("it was not to be")
                 }

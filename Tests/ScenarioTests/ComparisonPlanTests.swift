@@ -81,6 +81,13 @@ import Topology
         #expect(axes[3].values.count == 5)
         base.server = .kernel
         #expect(try ComparisonPlan.usualAxes(base, on: topology)[0].values == ["standard"])
+        let fixed = try ComparisonPlan.usualAxes(base, on: topology) { $0 == "mode" }
+        #expect(fixed.map(\.key) == ["join", "direction", "lte.delay"])
+    }
+
+    /// Legs are of scenario files.
+    @Test func legsAreNotVaried() {
+        #expect(throws: ComparisonProblem.self) { try ComparisonAxis(parsing: "leg=a,b") }
     }
 
     // MARK: Order

@@ -1,5 +1,7 @@
+import NetworkPrimitives
 import Scenario
 import Testing
+import Topology
 
 /// Ratios, slopes, and what a baseline says.
 @Suite struct ComparisonResultTests {
@@ -58,46 +60,46 @@ import Testing
         #expect(LinearFit([(1, 5), (1, 6)]) == nil)
     }
 
-    /// The table of design/metrics.md; with both paths there the server of a download may notice by
-    /// itself, and then one round trip is not the least.
-    @Test(arguments: [
-        (HandoverMode.makeBeforeBreak, Direction.upload, [0.5, 0.5, 0.5]),
-        (.makeBeforeBreak, .download, [nil, nil, nil]),
-        (.breakBeforeMake, .upload, [2.5, 1.5, 0.5]),
-        (.breakBeforeMake, .download, [2, 2, 1]),
-    ])
-    func theoryIsTheTable(mode: HandoverMode, direction: Direction, factors: [Double?]) {
-        for (join, factor) in zip(JoinVariant.allCases, factors) {
-            var scenario = HandoverScenario()
-            scenario.mode = mode
-            scenario.direction = direction
-            scenario.join = join
-            scenario.workloadKind = .stream
-            #expect(HandoverLimits.roundTripFactor(scenario) == factor)
-        }
-        var silent = HandoverScenario()
-        silent.mode = .makeBeforeBreak
-        silent.breakKind = .silent
-        #expect(HandoverLimits.roundTripFactor(silent) == nil)
-    }
-
     @Test func cellsThatDifferInTheRoundTripMakeALine() throws {
         let plan = try ComparisonFixtures.plan([
             "lte.delay=30ms,10ms,20ms", "direction=upload,download",
         ])
-        let result = ComparisonFixtures.result(plan) { cell, _ in
-            let delays = [30.0, 10, 20]
-            return delays[cell / 2] * (cell.isMultiple(of: 2) ? 5 : 4) + 1
-        }
+        let result = ComparisonFixtures.result(
+            plan,
+            limit: {
+                $0.newPath.roundTripTime.milliseconds
+                    * ($0.scenario.direction == .upload ? 2.5 : 2)
+            },
+            resume: { cell, _ in
+                let delays = [30.0, 10, 20]
+                return delays[cell / 2] * (cell.isMultiple(of: 2) ? 5 : 4) + 1
+            })
         let series = result.series(.resume)
         #expect(series.map { $0.values.map(\.value) } == [["upload"], ["download"]])
         #expect(series[0].cells == [2, 4, 0])
         #expect(series[0].points.map(\.roundTrip) == [20, 40, 60])
         let slopes = series.compactMap(\.fit?.slope)
         #expect(abs(slopes[0] - 2.5) < 1e-9 && abs(slopes[1] - 2) < 1e-9)
-        #expect(series.map(\.theoreticalSlope) == [2.5, 2])
+        let theory = series.compactMap(\.theoreticalSlope)
+        #expect(abs(theory[0] - 2.5) < 1e-9 && abs(theory[1] - 2) < 1e-9)
+        #expect(result.series(.joinLatency).allSatisfy { $0.theoreticalSlope == nil })
+        #expect(result.series(.energy).isEmpty, "no time")
         let other = try ComparisonFixtures.plan(["wifi.delay=5ms,10ms"])
         #expect(ComparisonFixtures.result(other) { _, _ in 1 }.series(.resume).isEmpty)
+    }
+
+    /// Where the testbeds take over on different paths, a delay moves the round trip of some only.
+    @Test func whatMovesSomeRoundTripsIsALabel() throws {
+        let plan = try ComparisonFixtures.plan([
+            "testbed=wifi-lte,\(ComparisonFixtures.reversed)", "lte.delay=10ms,30ms",
+        ])
+        #expect(Set(plan.cells.map(\.newPath.name)) == ["lte", "wifi"])
+        let result = ComparisonFixtures.result(plan) { _, _ in 1 }
+        #expect(!result.variesRoundTrip)
+        #expect(result.roundTripGroups.count == 4)
+        for group in result.roundTripGroups {
+            #expect(group.values.map(\.key) == ["testbed", "lte.delay"])
+        }
     }
 
     // MARK: Baseline
@@ -105,13 +107,16 @@ import Testing
     @Test func thresholdsNeedBoth() throws {
         let usual = RegressionThreshold()
         #expect(try RegressionThreshold(parsing: "10%,2ms") == usual)
-        #expect(!usual.isExceeded(from: 10, to: 11.5))
-        #expect(!usual.isExceeded(from: 100, to: 105))
-        #expect(usual.isExceeded(from: 100, to: 110.5))
-        #expect(!usual.isExceeded(from: 100, to: 50))
-        #expect(try RegressionThreshold(parsing: "5ms").isExceeded(from: 100, to: 105.1))
-        #expect(usual.text == "more than 10 % and more than 2 ms")
-        for wrong in ["", "10", "10%,", "-1%", "10%,5%", "10%,2s", "nan%"] {
+        #expect(!usual.isExceeded(.resume, from: 10, to: 11.5))
+        #expect(!usual.isExceeded(.resume, from: 100, to: 105))
+        #expect(usual.isExceeded(.resume, from: 100, to: 110.5))
+        #expect(!usual.isExceeded(.resume, from: 100, to: 50))
+        #expect(try RegressionThreshold(parsing: "5ms").isExceeded(.resume, from: 100, to: 105.1))
+        #expect(usual.text == "more than 10 % and, where it is a time, more than 2 ms")
+        // A share of 1 never grows by 2.
+        #expect(usual.isExceeded(.late, from: 0.01, to: 0.02))
+        #expect(!usual.isExceeded(.late, from: 0.01, to: 0.0105))
+        for wrong in ["", "10", "10%,", "-1%", "10%,5%", "10%,2s", "nan%", "1e13ms"] {
             #expect(throws: ComparisonProblem.self) { try RegressionThreshold(parsing: wrong) }
         }
     }
@@ -119,10 +124,11 @@ import Testing
     private static let earlier = """
         {"schema": "mptcpctl.compare/1", "configuration": {"workload": "bulk"}, "cells": [
           {"label": "b", "values": {"lte.delay": "10ms", "direction": "upload"},
-           "metrics": {"resume_ms": {"median": 100}, "outage_ms": {"median": 120}}},
-          {"label": "gone", "values": {"direction": "upload"}, "metrics": {"resume_ms": null}},
+           "summary": {"resume_ms": {"median": 100}, "outage_ms": {"median": 120},
+             "delay_ms": {"p95": {"median": 7}}}},
+          {"label": "gone", "values": {"direction": "upload"}, "summary": {"resume_ms": null}},
           {"label": "a", "values": {"direction": "download", "lte.delay": "10ms"},
-           "metrics": {"resume_ms": {"median": 100}, "outage_ms": null}}]}
+           "summary": {"resume_ms": {"median": 100}, "outage_ms": {"median": 1e400}}}]}
         """
 
     @Test func cellsAreMatchedByWhatVaries() throws {
@@ -133,6 +139,7 @@ import Testing
         let result = ComparisonFixtures.result(plan, baseline: (baseline, RegressionThreshold())) {
             cell, _ in cell == 0 ? 111 : 80
         }
+        #expect(baseline.knows(.p95Delay) && !baseline.knows(.handover))
         let comparison = try #require(result.baseline)
         #expect(comparison.judgements.map(\.verdict) == [.regressed, .same, .improved, .new])
         #expect(comparison.judgements.map(\.cell) == [0, 0, 2, 2])

@@ -52,15 +52,12 @@ struct ComparisonDirectory {
         }
     }
 
-    /// The results are there.
-    func commit() throws(ExperimentError) {
+    /// The results are there. Throws when the link of the series cannot be set, without which they
+    /// are as good.
+    func commit() throws(SystemError) {
         removeEmptyCells()
         guard let latest, let name = files.root.lastComponent else { return }
-        do {
-            try Directory.link(latest.string, to: name.string)
-        } catch {
-            throw .environment("\(error)")
-        }
+        try Directory.link(latest.string, to: name.string)
     }
 
     /// The results are not there: what is finished stays, and nothing else that was not there before.

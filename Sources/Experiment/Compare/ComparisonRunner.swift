@@ -82,9 +82,10 @@ package final class ComparisonRunner: Sendable {
                 }))
     }
 
-    /// The seed of a comparison that was begun in a directory; `nil` where no run is finished.
+    /// The seed of a comparison that was begun in a directory; `nil` where no run is finished, or the
+    /// journal cannot be read, which `run` says.
     package static func seed(of directory: String) -> UInt64? {
-        ComparisonJournal.entries(in: directory).first?.seed
+        (try? ComparisonJournal.content(of: directory))?.entries.first?.seed
     }
 
     /// Runs everything that is not there yet. `rendering` makes the documents of the finished result.
@@ -94,7 +95,7 @@ package final class ComparisonRunner: Sendable {
         let places = try ComparisonPlaces(plan)
         let fingerprint = plan.fingerprint(
             version: configuration.version,
-            places: places.backends.map { "\($0.name.rawValue) \($0.linkEmulation.rawValue)" })
+            places: places.backends.map(Self.place))
         let directory = try ComparisonDirectory(
             configuration.output,
             name: plan.story?.name ?? "\(plan.cells[0].topology.name)-compare")
@@ -117,13 +118,23 @@ package final class ComparisonRunner: Sendable {
             for document in rendering(result) {
                 try directory.files.write(document.text, to: document.name)
             }
-            try directory.commit()
+            do throws(SystemError) {
+                try directory.commit()
+            } catch {
+                progress(.stage("\(error)"))
+            }
             return .finished(result)
         } catch {
             // What took hours stays, whatever went wrong.
             directory.leave(isEmpty: state.withLock { $0.done } == 0)
             throw error
         }
+    }
+
+    /// What the numbers of a cell depend on besides its scenario: real networks, on the kernel.
+    private static func place(_ backend: ExperimentBackend) -> String {
+        let name = "\(backend.name.rawValue) \(backend.linkEmulation.rawValue)"
+        return backend == .simulation ? name : "\(name) \(Machine.kernelRelease)"
     }
 
     private var count: Int { plan.cells.count * plan.base.runs }
@@ -139,14 +150,15 @@ package final class ComparisonRunner: Sendable {
     private func openJournal(
         in directory: ComparisonDirectory, _ fingerprint: String
     ) throws(ExperimentError) -> ComparisonJournal {
-        let entries = ComparisonJournal.entries(in: directory.name)
-        guard entries.allSatisfy({ $0.fingerprint == fingerprint }) else {
+        let journal = try ComparisonJournal(directory.files)
+        let content = journal.content
+        guard content.entries.allSatisfy({ $0.fingerprint == fingerprint }) else {
             throw .usage(
                 "--resume \(directory.name): the runs there are of another configuration; give the "
                     + "same options, with the same version, testbed files and backend")
         }
         state.withLock { state in
-            for entry in entries {
+            for entry in content.entries {
                 guard state.runs.indices.contains(entry.job.cell),
                     state.runs[entry.job.cell].indices.contains(entry.job.run - 1),
                     state.runs[entry.job.cell][entry.job.run - 1] == nil
@@ -155,7 +167,8 @@ package final class ComparisonRunner: Sendable {
                 state.done += 1
             }
         }
-        return try ComparisonJournal(directory.files, entries: entries)
+        try journal.cut()
+        return journal
     }
 
     // MARK: Work

@@ -37,7 +37,7 @@ struct ComparisonTable {
     init(_ result: ComparisonResult, _ metric: Metric) {
         self.metric = metric
         axes = result.plan.axes.isEmpty ? ["cell"] : result.plan.axes.map(\.key)
-        let places = metric.unit == "B" ? 0 : 2
+        let places = metric.places
         rows = result.cells.enumerated().map { index, cell in
             let number = cell[metric]
             let found = number?.statistics
@@ -102,5 +102,5 @@ struct SlopeTable {
     /// How to read it.
     static let explanation =
         "Least squares through the medians over r, the round trip time of the path that takes over; "
-        + "theory: the factor of r in limit_ms."
+        + "theory: the slope of limit_ms."
 }

@@ -60,7 +60,7 @@ package enum ScenarioText {
             let figures = result.metrics.flatMap { metric in
                 let found = cell[metric]?.statistics
                 return [found?.median, found?.p95].map { number in
-                    number.map { Figures.fixed($0, metric.unit == "B" ? 0 : 2) } ?? "-"
+                    number.map { Figures.fixed($0, metric.places) } ?? "-"
                 }
             }
             text.add(

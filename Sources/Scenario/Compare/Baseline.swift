@@ -43,11 +43,16 @@ package struct Baseline: Sendable {
         if case .object(let members)? = value["values"] {
             for member in members { cell.values[member.name] = member.value.asString }
         }
+        // The summary knows more than what was compared then.
         for metric in Metric.allCases {
-            cell.medians[metric] = value["metrics"]?[metric.rawValue]?["median"]?.asDouble
+            let median = value["summary"]?.metric(metric)?["median"]?.asDouble
+            if let median, median.isFinite { cell.medians[metric] = median }
         }
         return cell
     }
+
+    /// Whether any cell knows this number.
+    package func knows(_ metric: Metric) -> Bool { cells.contains { $0.medians[metric] != nil } }
 
     /// The cell in which the same was varied to the same.
     package func cell(matching cell: ComparisonCell) -> Cell? {
@@ -137,8 +142,9 @@ package struct BaselineComparison: Sendable {
         case (_, nil): verdict = .lost
         case (let before?, let now?):
             verdict =
-                threshold.isExceeded(from: before, to: now)
-                ? .regressed : threshold.isExceeded(from: now, to: before) ? .improved : .same
+                threshold.isExceeded(metric, from: before, to: now)
+                ? .regressed
+                : threshold.isExceeded(metric, from: now, to: before) ? .improved : .same
         }
         return Judgement(cell: cell, metric: metric, before: before, now: now, verdict: verdict)
     }

@@ -32,7 +32,7 @@ package struct ComparisonAxis: Hashable, Sendable {
             throw ComparisonProblem("'\(key)' has a value twice")
         }
         var scratch = HandoverScenario()
-        for value in values { _ = try apply(value, to: &scratch) }
+        for value in values { _ = try ScenarioSetting(key, value).apply(to: &scratch) }
     }
 
     /// Reads `KEY=VALUE,VALUE`.

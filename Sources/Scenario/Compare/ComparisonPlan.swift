@@ -122,9 +122,9 @@ package struct ComparisonPlan: Sendable {
             number: number, values: values, scenario: scenario, topology: found)
     }
 
-    /// The axes where none is named: what a handover depends on most.
+    /// The axes where none is named: what a handover depends on most, less what is `fixed`.
     package static func usualAxes(
-        _ base: HandoverScenario, on topology: Topology
+        _ base: HandoverScenario, on topology: Topology, fixed: (String) -> Bool = { _ in false }
     ) throws(ComparisonProblem) -> [ComparisonAxis] {
         let hasKernel = base.client == .kernel || base.server == .kernel
         let joins = JoinVariant.allCases.filter { !hasKernel || $0 == .standard }
@@ -138,7 +138,7 @@ package struct ComparisonPlan: Sendable {
                 try ComparisonAxis(
                     "\(topology.paths[1].name).delay", ["5ms", "15ms", "30ms", "60ms", "100ms"]))
         }
-        return axes
+        return axes.filter { !fixed($0.key) }
     }
 }
 

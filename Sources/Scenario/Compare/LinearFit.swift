@@ -1,5 +1,3 @@
-internal import NetworkPrimitives
-
 /// The straight line through points, by least squares.
 package struct LinearFit: Hashable, Sendable {
     package var slope: Double
@@ -24,23 +22,5 @@ package struct LinearFit: Hashable, Sendable {
             return sum + miss * miss
         }
         determination = total > 0 ? 1 - rest / total : 1
-    }
-}
-
-extension HandoverLimits {
-    /// By how many round trips of the new path `limit_ms` grows per round trip: the factor of r in
-    /// the table of design/metrics.md. `nil` where there is no limit, none without a measurement, or
-    /// one that grows only until the server notices by itself (`signalDelay`).
-    package static func roundTripFactor(_ scenario: HandoverScenario) -> Double? {
-        if scenario.mode == .makeBeforeBreak, scenario.direction == .download { return nil }
-        func limit(roundTrip: Duration) -> Double? {
-            let way = NewPath.Way(delay: roundTrip / 2, rate: nil)
-            let path = NewPath(up: way, down: way)
-            return HandoverLimits(scenario, newPath: path).limit.value
-        }
-        guard let short = limit(roundTrip: .milliseconds(1_000)),
-            let long = limit(roundTrip: .milliseconds(2_000))
-        else { return nil }
-        return (long - short) / 1_000
     }
 }

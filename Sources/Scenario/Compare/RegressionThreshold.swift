@@ -1,9 +1,9 @@
-/// How much worse a median may be than that of the baseline: it is a regression when it exceeds both
-/// the share and the absolute amount.
+/// How much worse a median may be than that of the baseline: it is a regression when it exceeds the
+/// share and, where the number is a time, the amount, too.
 package struct RegressionThreshold: Hashable, Sendable {
     /// 0.1 is ten percent.
     package var share = 0.1
-    /// In the unit of the metric: milliseconds, for most.
+    /// Milliseconds.
     package var amount = 2.0
 
     /// Ten percent and 2 ms.
@@ -17,7 +17,7 @@ package struct RegressionThreshold: Hashable, Sendable {
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             let unit = ["%", "ms"].first { part.hasSuffix($0) }
             guard let unit, named.insert(unit).inserted,
-                let number = Double(part.dropLast(unit.count)), number >= 0, number.isFinite
+                let number = Double(part.dropLast(unit.count)), (0...1e9).contains(number)
             else {
                 throw ComparisonProblem(
                     "'\(text)' is no threshold: write a share, an amount or both, as in 10%,2ms")
@@ -26,15 +26,16 @@ package struct RegressionThreshold: Hashable, Sendable {
         }
     }
 
-    /// `more than 10 % and more than 2 ms`
+    /// `more than 10 % and, where it is a time, more than 2 ms`
     package var text: String {
-        "more than \(Self.plain(share * 100)) % and more than \(Self.plain(amount)) ms"
+        "more than \(Self.plain(share * 100)) % and, where it is a time, more than "
+            + "\(Self.plain(amount)) ms"
     }
 
     private static func plain(_ value: Double) -> String { JSONValue(rounding: value).compact }
 
-    /// Whether `now` is greater than `before` by more than both.
-    package func isExceeded(from before: Double, to now: Double) -> Bool {
-        now - before > abs(before) * share && now - before > amount
+    /// Whether `now` is greater than `before` by more than it allows.
+    package func isExceeded(_ metric: Metric, from before: Double, to now: Double) -> Bool {
+        now - before > max(abs(before) * share, metric.isTime ? amount : 0)
     }
 }
