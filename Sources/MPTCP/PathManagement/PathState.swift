@@ -42,9 +42,8 @@ struct PathState: Sendable {
 
     var nextDeadline: Instant? {
         var earliest = removalDeadline
-        for deadline in [retryDeadline, attemptDeadline] {
-            if let deadline { earliest = min(earliest ?? deadline, deadline) }
-        }
+        if let retryDeadline { earliest = min(earliest ?? retryDeadline, retryDeadline) }
+        if let attemptDeadline { earliest = min(earliest ?? attemptDeadline, attemptDeadline) }
         for announcement in announcements where !announcement.isEchoed {
             guard let deadline = announcement.deadline else { continue }
             earliest = min(earliest ?? deadline, deadline)
