@@ -95,8 +95,7 @@ extension Connection {
                 peerKnowsEnd || hasGoodOne && subflows[index].isFullyEstablished
             if !isFallback, isDispensable, isStuck(subflows[index]) {
                 subflows[index].closeDeadline = now
-                subflows[index].resetOptions = [.reset(MPTCPReset(.unacceptablePerformance))]
-                subflows[index].tcp.abort()
+                abandonClosing(index, now: now)
             } else if isFallback || subflows[index].isFullyEstablished {
                 subflows[index].tcp.close(now: now)
                 subflows[index].closeDeadline = now + closingPatience(index)
@@ -201,6 +200,20 @@ extension Connection {
         } else {
             subflows[index].tcp.abort()
         }
+        logReset(index, reset, now: now)
+    }
+
+    /// The FIN exchange has had its time: RST ends the subflow, if none is under way.
+    mutating func abandonClosing(_ index: Int, now: Instant) {
+        if subflows[index].resetOptions.isEmpty {
+            let reset = MPTCPReset(.unacceptablePerformance)
+            subflows[index].resetOptions = [.reset(reset)]
+            logReset(index, reset, now: now)
+        }
+        subflows[index].tcp.abort()
+    }
+
+    private mutating func logReset(_ index: Int, _ reset: MPTCPReset, now: Instant) {
         log(
             "subflow_reset", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("reason", .number(Int(reset.reason.rawValue))))

@@ -141,8 +141,9 @@ extension Connection {
         }
         subflows[index].pathProblem = nil
         guard let probe = subflows[index].removalProbe, now >= probe.earliestAnswer else { return }
-        // RFC 8684, 3.4.2: it is not removed. It only stands by: the peer wants to be rid of it.
         subflows[index].removalProbe = nil
+        guard subflows[index].closeDeadline == nil else { return }
+        // RFC 8684, 3.4.2: it is not removed. It only stands by: the peer wants to be rid of it.
         subflows[index].isRetired = false
         subflows[index].isSpared = true
         log(

@@ -136,7 +136,9 @@ extension Connection {
         if let probe = subflows[index].removalProbe, probe.deadline <= now {
             // RFC 8684, 3.4.2: the address whose removal was announced does not answer.
             subflows[index].removalProbe = nil
-            resetSubflow(index, MPTCPReset(.unspecified), now: now)
+            if subflows[index].closeDeadline == nil {
+                resetSubflow(index, MPTCPReset(.unspecified), now: now)
+            }
         }
         if let deadline = subflows[index].unmappedDeadline, deadline <= now {
             subflows[index].unmappedDeadline = nil
@@ -149,10 +151,7 @@ extension Connection {
         if let deadline = subflows[index].closeDeadline, deadline <= now,
             subflows[index].tcp.state != .timeWait, subflows[index].tcp.state != .closed
         {
-            if subflows[index].resetOptions.isEmpty {
-                subflows[index].resetOptions = [.reset(MPTCPReset(.unacceptablePerformance))]
-            }
-            subflows[index].tcp.abort()
+            abandonClosing(index, now: now)
         }
     }
 

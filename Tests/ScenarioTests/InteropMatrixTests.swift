@@ -161,6 +161,70 @@ struct InteropMatrixTests {
         }
     }
 
+    private func event(_ name: String, at seconds: Int) -> EventRecord {
+        EventRecord(time: .zero + .seconds(seconds), source: "client", name: name, fields: [])
+    }
+
+    /// A FIN that does not come when both directions have ended, where losses or a removal can delay
+    /// it: our log says that we reset the subflow then.
+    @Test func resetsAfterTheEndAreExcused() {
+        func complaints(
+            _ loss: InteropCell.Loss, resetAt time: Int?, _ resets: Int64
+        ) -> [String] {
+            var cell = Self.cell
+            cell.loss = loss
+            let evidence = evidence {
+                $0.clientEvents += [event("data_fin_sent", at: 2), event("data_fin_received", at: 3)]
+                if let time { $0.clientEvents.append(event("subflow_reset", at: time)) }
+                $0.counters.append(.init("MPRstRx", .integer(resets)))
+            }
+            return InteropJudgement(cell, evidence).complaints
+        }
+        #expect(complaints(.onePercent, resetAt: 4, 1) == [])
+        #expect(complaints(.onePercent, resetAt: 4, 2) == ["MPRstRx is 2"])
+        #expect(complaints(.onePercent, resetAt: 1, 1) == ["MPRstRx is 1"])
+        #expect(complaints(.onePercent, resetAt: nil, 1) == ["MPRstRx is 1"])
+        #expect(complaints(.none, resetAt: 4, 1) == ["MPRstRx is 1"])
+    }
+
+    /// Copies that nobody needs any more may wait on the kernel's subflow when it closes.
+    @Test func copiesUnderLossExcuseOneReset() {
+        func complaints(_ loss: InteropCell.Loss, reinjects: Bool, _ resets: Int64) -> [String] {
+            var cell = Self.cell
+            cell.loss = loss
+            let evidence = evidence {
+                if reinjects { $0.clientEvents.append(event("reinjection", at: 1)) }
+                $0.counters.append(.init("MPRstTx", .integer(resets)))
+            }
+            return InteropJudgement(cell, evidence).complaints
+        }
+        #expect(complaints(.onePercent, reinjects: true, 1) == [])
+        #expect(complaints(.onePercent, reinjects: true, 2) != [])
+        #expect(complaints(.onePercent, reinjects: false, 1) != [])
+        #expect(complaints(.none, reinjects: true, 1) != [])
+    }
+
+    /// REMOVE_ADDR comes, unless the queue of a path dropped something.
+    @Test func removalsAreHeardUnlessAQueueDroppedThem() {
+        func complaints(isHeard: Bool, drops: Int64, joins: Int64) -> [String] {
+            var cell = Self.cell
+            cell.signal = .kernelRemoves
+            let evidence = evidence {
+                if isHeard { $0.clientEvents.append(event("address_removed_by_peer", at: 1)) }
+                $0.counters = [
+                    .init("MPCapableSYNRX", 1), .init("MPCapableACKRX", 1),
+                    .init("MPJoinAckRx", .integer(joins)), .init("RmAddrTx", 1),
+                    .init(InteropJudgement.queueDrops, .integer(drops)),
+                ]
+            }
+            return InteropJudgement(cell, evidence).complaints
+        }
+        #expect(complaints(isHeard: true, drops: 0, joins: 1) == [])
+        #expect(complaints(isHeard: false, drops: 0, joins: 1) == ["we did not hear REMOVE_ADDR"])
+        #expect(complaints(isHeard: false, drops: 5, joins: 2) == [])
+        #expect(complaints(isHeard: true, drops: 5, joins: 2) != [])
+    }
+
     /// What the host itself lost may be sent again; nothing else is excused by it.
     @Test func whatTheHostDroppedIsRepeated() {
         func complaints(_ counters: [(String, Int64)]) -> [String] {

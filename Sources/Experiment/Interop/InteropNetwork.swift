@@ -140,6 +140,17 @@ final class InteropNetwork {
         losesPackets = wanted
     }
 
+    /// What the queues of the paths have dropped so far.
+    func droppedByQueues() throws -> UInt64 {
+        var sum: UInt64 = 0
+        for namespace in [client, router] {
+            for queue in try RouteController(in: namespace).queues() where queue.isRoot {
+                sum += queue.drops
+            }
+        }
+        return sum
+    }
+
     /// Does something in the namespace of the kernel's end.
     func atKernel<Value>(_ cell: InteropCell, _ body: () throws -> Value) throws -> Value {
         try NamespaceThread.run(in: cell.role == .server ? client : server, body)

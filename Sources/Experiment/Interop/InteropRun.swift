@@ -14,6 +14,7 @@ final class InteropRun {
     private var server: EndpointProcess?
     /// The namespace's counters stand for earlier conversations, too.
     private var before = KernelCounters(netstat: "")
+    private var queueDropsBefore: UInt64 = 0
 
     /// How long anything that is waited for may take, retransmitted SYNs included.
     private static let limit = Duration.seconds(20)
@@ -53,6 +54,7 @@ final class InteropRun {
             try prepareKernel()
             before = try kernelCounters()
             let droppedBefore = try PacketBacklog.dropped()
+            queueDropsBefore = try network.droppedByQueues()
             defer { for process in [client, server] { process?.terminate() } }
             do {
                 try startEndpoints()
@@ -70,6 +72,10 @@ final class InteropRun {
             }
             let dropped = try PacketBacklog.dropped() - droppedBefore
             if dropped > 0 { counters.append(.init(PacketBacklog.counterName, .integer(dropped))) }
+            if queuesDropped {
+                let drops = try network.droppedByQueues() - queueDropsBefore
+                counters.append(.init(InteropJudgement.queueDrops, JSONValue(unsigned: drops)))
+            }
             reasons += judge(counters)
         } catch {
             reasons.append("\(error)")
@@ -91,6 +97,10 @@ final class InteropRun {
     }
 
     // MARK: The kernel
+
+    private var queuesDropped: Bool {
+        (try? network.droppedByQueues()).map { $0 > queueDropsBefore } ?? false
+    }
 
     private var kernelIsClient: Bool { cell.role == .server }
     private var ours: EndpointProcess? { kernelIsClient ? server : client }
@@ -229,7 +239,12 @@ final class InteropRun {
                     kernelIsClient
                         ? addresses.client(cell.subflows.rawValue - 1) : addresses.secondServer)
             }
-            try awaitOurs("address_removed_by_peer")
+            try awaitUnannounced("our address_removed_by_peer") {
+                guard let ours else { return true }
+                // It is said once. Where a queue dropped it, the FIN has to do.
+                return count("address_removed_by_peer", of: ours) > 0
+                    || queuesDropped && count("subflow_closed_by_peer", of: ours) > 0
+            }
         case .ourPriority:
             ours?.command(
                 .setBackup(kernelIsClient ? addresses.server : addresses.client(0), true))

@@ -53,6 +53,14 @@ package struct InteropJudgement {
     /// Whether the host itself lost packets meanwhile, of this conversation or of another at the same
     /// time: its processors' queues were full. What was lost is repeated.
     private var hostDropped: Bool { evidence["SoftnetDropped"] > 0 }
+    /// The kernel says once that an address is gone: the full queue of a path may have dropped it.
+    private var removalWasDropped: Bool {
+        cell.signal == .kernelRemoves && evidence[Self.queueDrops] > 0
+            && !ourEvents.contains { $0.name == "address_removed_by_peer" }
+    }
+
+    /// What the queues of the paths dropped, among the kernel's counters.
+    package static let queueDrops = "QueueDropped"
 
     private mutating func require(_ condition: Bool, _ complaint: @autoclosure () -> String) {
         if !condition { complaints.append(complaint()) }
@@ -141,7 +149,9 @@ package struct InteropJudgement {
         } else {
             expect("MPCapableSYNRX", 1...1)
             expect("MPCapableACKRX", 1...1, lossy: 1...1)
-            expect("MPJoinAckRx", joins...joins, lossy: joins...(.max))
+            // Who has not heard that the address is gone joins it again.
+            expect(
+                "MPJoinAckRx", joins...(removalWasDropped ? .max : joins), lossy: joins...(.max))
         }
     }
 
@@ -161,6 +171,8 @@ package struct InteropJudgement {
             expect("RmAddr", 1...(3 * (many + 1)), lossy: 1...(3 * (many + 1)))
         case .kernelRemoves:
             expect("RmAddrTx", 1...1, lossy: 1...1)
+            let isHeard = ourEvents.contains { $0.name == "address_removed_by_peer" }
+            require(isHeard || removalWasDropped, "we did not hear REMOVE_ADDR")
         case .ourPriority:
             expect("MPPrioRx", 1...many, lossy: 1...many)
         case .kernelPriority:
@@ -208,15 +220,28 @@ package struct InteropJudgement {
     }
 
     /// The kernel that gives up an address, or hears that its peer does, resets the subflows there on
-    /// which data wait to be read (kernel-peer.md, 9.3).
+    /// which data wait to be read (kernel-peer.md, 9.3), and so it does at the end with copies of
+    /// what was lost that nobody needs any more.
     private func knownResets(_ counter: String) -> Int64 {
-        guard counter == "MPRstTx" else { return 0 }
+        guard counter == "MPRstTx" else { return resetsAfterTheEnd }
         return switch (cell.signal, kernelIsClient) {
         case (.weRemove, _), (.kernelRemoves, true): 1
         // Our joins all go to the address that is removed.
         case (.kernelRemoves, false): Int64(cell.subflows.rawValue - 1)
-        default: 0
+        default: isLossy && ourEvents.contains { $0.name == "reinjection" } ? 1 : 0
         }
+    }
+
+    /// When both directions have ended, our side waits a second for the kernel's FIN. It may be late:
+    /// behind a hole, for which its timer has to run out, or while it recovers the data of a subflow
+    /// that it removed, when it goes on with DATA_FIN although it has the DATA_ACK.
+    private var resetsAfterTheEnd: Int64 {
+        guard isLossy || cell.signal == .kernelRemoves,
+            let sent = ourEvents.last(where: { $0.name == "data_fin_sent" })?.time,
+            let received = ourEvents.last(where: { $0.name == "data_fin_received" })?.time
+        else { return 0 }
+        return Int64(
+            ourEvents.count { $0.name == "subflow_reset" && $0.time > max(sent, received) })
     }
 
     /// Whether a counter counts faults, whatever the conversation is about.
