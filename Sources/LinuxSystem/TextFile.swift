@@ -38,10 +38,15 @@ package enum TextFile {
                 open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644), "open \(path)"))
     }
 
-    /// Replaces a file in one step: nobody ever sees half of it.
+    /// Replaces a file in one step: nobody ever sees half of it. A failure leaves nothing new.
     package static func replace(_ path: String, with text: String) throws(SystemError) {
         let temporary = "\(path).\(getpid()).tmp"
-        try write(text, to: temporary)
-        try checkedErrno(rename(temporary, path), "rename \(temporary)")
+        do {
+            try write(text, to: temporary)
+            try checkedErrno(rename(temporary, path), "rename \(temporary)")
+        } catch {
+            unlink(temporary)
+            throw error
+        }
     }
 }

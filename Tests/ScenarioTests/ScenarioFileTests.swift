@@ -159,6 +159,8 @@ import Topology
             "as Linux, congestion-control=reno: ", "as Linux, multimob: ", 34, "expect",
             "nothing is both 'as Linux' and 'multimob'", nil
         ),
+        ("two ways to leave WiFi", "\"two \\e[31mways\"", 2, "title", "control characters", nil),
+        ("Which one is sooner?", "\"Which\\x9b one\"", 3, "question", "control characters", nil),
         ("runs: 7", "runs: 1000001", 12, "options.runs", "between 1 and 1000000", nil),
         ("path: lte, delay", "path: lt, delay", 15, "events[0].path", "no path 'lt'", "lte"),
         ("delay: 500 ms", "delay: 500", 15, "events[0].delay", "needs a unit", "500 ms"),
@@ -191,6 +193,23 @@ import Topology
         #expect(error?.field == field, "\(String(describing: error))")
         #expect(error?.message.contains(message) == true, "\(String(describing: error))")
         #expect(error?.suggestion == suggestion, "\(String(describing: error))")
+    }
+
+    /// Events have the units of options, and a mark before everything else is none of the text.
+    @Test func minutesAndMarksAreRead() throws {
+        let text = Self.good.replacing("runs: 7", with: "runs: 7\n  duration: 2min").replacing(
+            "at: 3s", with: "at: 1 min")
+        let file = try file("\u{FEFF}" + text)
+        #expect(file.story.name == "own")
+        #expect(file.base.linkChanges.last?.at == .seconds(60))
+        #expect(try self.file(text.replacing("1 min", with: "1m")) == file)
+    }
+
+    /// What is written is read again, however short.
+    @Test(arguments: [0, 1, 500, 1_500, 1_000_000, 1_000_001, 2_000_000_000] as [Int64])
+    func durationsAreReadAsTheyAreWritten(nanoseconds: Int64) {
+        let text = OptionText.text(.nanoseconds(nanoseconds))
+        #expect(OptionText.duration(text) == .nanoseconds(nanoseconds), "\(text)")
     }
 
     /// Values of a matrix have spaces before their units where those of an option may.

@@ -81,10 +81,23 @@ extension ScenarioFile {
             throw fields.error(
                 "name", "a name is made of up to 40 lower-case letters, digits and hyphens")
         }
+        let title = try fields.requiredText("title")
+        let question = try fields.requiredText("question")
+        let source = try fields.text("source")
+        let published = try fields.text("published")
+        // They go to terminals as they are.
+        let texts = [
+            ("title", title), ("question", question), ("source", source), ("published", published),
+        ]
+        for (key, text) in texts {
+            let isPlain =
+                text?.unicodeScalars.allSatisfy {
+                    $0.properties.generalCategory != .control || $0 == "\n" && key != "title"
+                } ?? true
+            guard isPlain else { throw fields.error(key, "has control characters in it") }
+        }
         return ScenarioStory(
-            name: name, title: try fields.requiredText("title"),
-            question: try fields.requiredText("question"), source: try fields.text("source"),
-            published: try fields.text("published"))
+            name: name, title: title, question: question, source: source, published: published)
     }
 
     private static func leg(
