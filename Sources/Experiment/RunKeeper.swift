@@ -115,8 +115,7 @@ struct RunKeeper {
                     isUp: measured.change.kind == .up)
             })
         let measurement = result.measure(report, scenario, paths: measuredPaths, moments: moments)
-        result.measureRadios(
-            record.packets, radios(moments))
+        result.measureRadios(record.packets, radios(moments))
         guard let measurement else {
             result.fail("the captures do not show the connection")
             return
@@ -130,15 +129,12 @@ struct RunKeeper {
         }
     }
 
-    /// A radio is off from the last time that its interface went down, if it stays down.
+    /// A radio is on while its interface is up.
     private func radios(_ moments: RunMoments) -> [MeasuredRadio] {
         topology.paths.enumerated().map { index, path in
-            let last = moments.interfaceChanges(
-                path: index, of: measuredPaths, breakKind: scenario.breakKind
-            ).last
-            return MeasuredRadio(
+            MeasuredRadio(
                 path: path.name, interface: path.interface, point: index,
-                offTime: last.flatMap { $0.isUp ? nil : $0.time })
+                up: moments.upIntervals(path: index, of: measuredPaths, scenario))
         }
     }
 

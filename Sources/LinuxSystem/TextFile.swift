@@ -48,10 +48,15 @@ package enum TextFile {
         try checkedErrno(ftruncate(file.rawValue, off_t(length)), "ftruncate")
     }
 
-    /// Replaces a file in one step: nobody ever sees half of it.
+    /// Replaces a file in one step: nobody ever sees half of it. A failure leaves nothing new.
     package static func replace(_ path: String, with text: String) throws(SystemError) {
         let temporary = "\(path).\(getpid()).tmp"
-        try write(text, to: temporary)
-        try checkedErrno(rename(temporary, path), "rename \(temporary)")
+        do {
+            try write(text, to: temporary)
+            try checkedErrno(rename(temporary, path), "rename \(temporary)")
+        } catch {
+            unlink(temporary)
+            throw error
+        }
     }
 }

@@ -30,20 +30,27 @@ package enum CommandLineTool {
         do {
             var command = try MPTCPCtl.parseAsRoot()
             try command.run()
-            exit(0)
+            end(0)
         } catch let failure as CommandFailure {
             if let message = failure.message { Terminal.error(message) }
-            exit(failure.exitCode)
+            end(failure.exitCode)
         } catch {
             let code = MPTCPCtl.exitCode(for: error)
             let text = MPTCPCtl.fullMessage(for: error)
             if code == .success {
                 if !text.isEmpty { Terminal.output(text) }
-                exit(0)
+                end(0)
             }
             if !text.isEmpty { Terminal.rawError(text) }
-            exit(code == .validationFailure ? 2 : code.rawValue)
+            end(code == .validationFailure ? 2 : code.rawValue)
         }
+    }
+
+    /// Nothing is done whose result nobody could read.
+    private static func end(_ code: Int32) -> Never {
+        guard let reason = Terminal.outputFailure else { exit(code) }
+        Terminal.error("standard output: \(reason)")
+        exit(code == 0 ? CommandFailure.environment(reason).exitCode : code)
     }
 }
 

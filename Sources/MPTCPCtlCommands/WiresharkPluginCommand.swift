@@ -9,10 +9,12 @@ struct WiresharkPluginCommand: ParsableCommand {
         abstract: "Print or install a Wireshark dissector for the experimental options.",
         discussion: """
             A Lua plugin for Wireshark and tshark. It adds what Wireshark does not know of TCP option \
-            30: CAPS, FJ-DATA and FJ-RESUME (subtype 0xF, experiment FJ), with fields to filter by \
-            (mptcpctl.fj.op, mptcpctl.fj.dsn, mptcpctl.fj.data_ack, mptcpctl.fj.mac, \
-            mptcpctl.caps.features, mptcpctl.caps.max_payload), words in the info column, and \
-            mptcpctl.malformed where a length is wrong. The preference mptcpctl.multimob adds \
+            30: CAPS, FJ-DATA, FJ-RESUME, RTO-REQUEST and RTO (subtype 0xF, experiment FJ) and the \
+            idle bit of the DSS, with fields to filter by (mptcpctl.fj.op, mptcpctl.fj.dsn, \
+            mptcpctl.fj.data_ack, mptcpctl.fj.mac, mptcpctl.caps.features, \
+            mptcpctl.caps.max_payload, mptcpctl.rto, mptcpctl.idle), words in the info column, \
+            mptcpctl.malformed where a length is wrong, and mptcpctl.ignored where the receiver will \
+            take no notice of an option. The preference mptcpctl.multimob adds \
             MultiMob's Fast Join (subtypes 0x9 and 0xA), which is off by default.
 
             Without options the plugin goes to standard output. Wireshark loads an installed one when \
@@ -33,6 +35,9 @@ struct WiresharkPluginCommand: ParsableCommand {
     func validate() throws {
         if !install, directory != nil || force {
             throw ValidationError("--directory and --force go with --install.")
+        }
+        if directory?.isEmpty == true {
+            throw ValidationError("--directory must name a directory.")
         }
     }
 

@@ -14,6 +14,8 @@ package final class PcapngWriter {
     private let file: UnsafeMutablePointer<FILE>
     private let interfaceCount: Int
     private var isOpen = true
+    /// The error number of the first failure.
+    private var failure: Int32?
     /// The block that is being made.
     private var block: [UInt8] = []
 
@@ -55,10 +57,8 @@ package final class PcapngWriter {
     package func close() throws(CaptureError) {
         guard isOpen else { return }
         isOpen = false
-        let failed = ferror(file) != 0
-        let code = errno
-        let closed = fclose(file)
-        try PartialFile.commit(path, failure: failed ? code : closed != 0 ? errno : nil)
+        if fclose(file) != 0 { noteFailure() }
+        try PartialFile.commit(path, failure: failure)
     }
 
     /// Leaves nothing behind.
@@ -125,8 +125,10 @@ package final class PcapngWriter {
         let length = UInt32(block.count + 4)
         append(length)
         withUnsafeBytes(of: length.littleEndian) { block.replaceSubrange(4..<8, with: $0) }
-        fwrite(block, 1, block.count, file)
+        if fwrite(block, 1, block.count, file) < block.count { noteFailure() }
     }
+
+    private func noteFailure() { failure = failure ?? errno }
 
     private func append(_ value: some FixedWidthInteger) {
         withUnsafeBytes(of: value.littleEndian) { block.append(contentsOf: $0) }

@@ -218,6 +218,8 @@ package struct ScenarioProblem: Error, Hashable, Sendable, CustomStringConvertib
 extension HandoverScenario {
     /// Time after the last event in which a handover can be seen at all.
     package static let leastRest = Duration.milliseconds(500)
+    /// More runs than anybody waits for.
+    package static let mostRuns = 1_000_000
     /// Seeds lie below: a double holds every integer up to here.
     package static let seedBound: UInt64 = 1 << 53
     /// The variant that the ends can agree on: the kernel knows the standard join only.
@@ -237,6 +239,9 @@ extension HandoverScenario {
     private var timingProblems: [ScenarioProblem] {
         var result: [ScenarioProblem] = []
         if runs < 1 { result.append(.init("--runs", "at least 1 run is needed")) }
+        if runs > Self.mostRuns {
+            result.append(.init("--runs", "more than \(Self.mostRuns) runs are too many"))
+        }
         if seed >= Self.seedBound {
             result.append(
                 .init("--seed", "must be below 2^53, so that every reader of JSON keeps it whole"))

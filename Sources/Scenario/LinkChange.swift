@@ -51,6 +51,9 @@ extension LinkChange.Kind {
         }
     }
 
+    /// Whether it is on or off, and nothing between.
+    var isSwitch: Bool { member == nil }
+
     /// The value that is set, with its unit in the name; `nil` where nothing is but on and off.
     package var member: JSONValue.Member? {
         switch self {

@@ -174,7 +174,53 @@ extension HandoverScenario {
                         + "has one both ways")
             }
         }
-        return nil
+        return spoiltBreak(on: topology)
+    }
+
+    /// A link change that leaves nothing to break, or that makes the new path before its time: what
+    /// would be measured is no handover. Without break there is nothing to spoil.
+    private func spoiltBreak(on topology: Topology) -> ScenarioProblem? {
+        guard !isNull, topology.paths.count >= 2 else { return nil }
+        let names = topology.paths.map(\.name)
+        let makeAt = breakAt + makeAfter
+        var isUp = true
+        /// The change that stopped the old path, and has not been undone.
+        var stop: (index: Int, change: LinkChange)?
+        for (index, change) in linkChanges.enumerated() {
+            if change.path == names[0], change.at < breakAt {
+                switch change.kind {
+                case .up:
+                    isUp = true
+                    stop = nil
+                case .down:
+                    isUp = false
+                    stop = stop ?? (index, change)
+                case .cut: stop = stop ?? (index, change)
+                // It does not bring an interface up.
+                case .mend: if isUp { stop = nil }
+                case .delay, .loss, .rate: break
+                }
+            } else if change.path == names[0], change.at == breakAt, change.kind.isSwitch {
+                return Self.problem(
+                    index, change,
+                    "the break comes at the same moment, \(OptionText.text(breakAt)) (break-at); "
+                        + "let one of them come later")
+            } else if change.path == names[1], change.kind == .up, mode == .breakBeforeMake,
+                change.at < makeAt
+            {
+                return Self.problem(
+                    index, change,
+                    "at \(OptionText.text(change.at)) it comes before the make, at "
+                        + "\(OptionText.text(makeAt)) (break-at and make-after); take "
+                        + "'mode: make-before-break', or 'null: true' if there is no handover")
+            }
+        }
+        return stop.map { stop in
+            Self.problem(
+                stop.index, stop.change,
+                "nothing is left to break at \(OptionText.text(breakAt)) (break-at); let '\(names[0])' "
+                    + "come back before, or say 'null: true' if there is no other break")
+        }
     }
 
     private static func problem(

@@ -45,8 +45,8 @@ package struct RunMoments: Hashable, Sendable {
 
     /// What happened to the interface of a path during the workload, in the order of time: the
     /// break, the make and link changes.
-    package func interfaceChanges(
-        path: Int, of paths: MeasuredPaths, breakKind: BreakKind
+    private func interfaceChanges(
+        path: Int, of paths: MeasuredPaths, _ breakKind: BreakKind
     ) -> [InterfaceChange] {
         var changes = interfaceChanges.filter { $0.path == path }
         if path == paths.old, breakKind == .linkDown, let breakTime {
@@ -58,6 +58,29 @@ package struct RunMoments: Hashable, Sendable {
         return changes.enumerated().sorted {
             ($0.element.time, $0.offset) < ($1.element.time, $1.offset)
         }.map(\.element)
+    }
+
+    /// When the interface of a path was up, in the order of time; before the first change and after
+    /// the last one without bound. An interface of a silent break, or one whose address was given up,
+    /// stays up.
+    package func upIntervals(
+        path: Int, of paths: MeasuredPaths, _ scenario: HandoverScenario
+    ) -> [Range<Int64>] {
+        // Other paths than the two are out of it unless a link change brings them in.
+        let isUpFirst =
+            path == paths.old || path == paths.new && scenario.mode == .makeBeforeBreak
+        var upSince: Int64? = isUpFirst ? .min : nil
+        var intervals: [Range<Int64>] = []
+        for change in interfaceChanges(path: path, of: paths, scenario.breakKind) {
+            if change.isUp {
+                upSince = upSince ?? change.time
+            } else if let since = upSince {
+                intervals.append(since..<change.time)
+                upSince = nil
+            }
+        }
+        if let upSince { intervals.append(upSince..<(.max)) }
+        return intervals
     }
 }
 
@@ -270,30 +293,16 @@ extension RunResult {
         set(.floor, limits.floor.adding(wake.milliseconds))
     }
 
-    /// How long each interface was up between the start of the workload and its end. An interface of
-    /// a silent break, or one whose address was given up, stays up.
+    /// How long each interface was up between the start of the workload and its end.
     private mutating func setRadioTime(
         _ scenario: HandoverScenario, _ paths: MeasuredPaths, _ moments: RunMoments
     ) {
+        let window = moments.start..<max(moments.start, moments.end)
         radioTime = paths.all.indices.map { index in
-            // Other paths than the two are out of it unless a link change brings them in.
-            var upSince: Int64? =
-                index == paths.old || index == paths.new && scenario.mode == .makeBeforeBreak
-                ? moments.start : nil
-            var sum: Int64 = 0
-            let changes = moments.interfaceChanges(
-                path: index, of: paths, breakKind: scenario.breakKind)
-            for change in changes {
-                let time = min(max(change.time, moments.start), moments.end)
-                if change.isUp {
-                    upSince = upSince ?? time
-                } else if let since = upSince {
-                    sum += time - since
-                    upSince = nil
-                }
+            let up = moments.upIntervals(path: index, of: paths, scenario).map {
+                Int64($0.clamped(to: window).count)
             }
-            if let upSince { sum += max(moments.end - upSince, 0) }
-            return PathNumber(paths.all[index].name, .value(milliseconds(sum)))
+            return PathNumber(paths.all[index].name, .value(milliseconds(up.reduce(0, +))))
         }
     }
 

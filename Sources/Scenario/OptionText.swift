@@ -22,7 +22,8 @@ package enum OptionText {
         let nanoseconds = duration.wholeNanoseconds
         if nanoseconds % 1_000_000_000 == 0 { return "\(nanoseconds / 1_000_000_000)s" }
         if nanoseconds % 1_000_000 == 0 { return "\(nanoseconds / 1_000_000)ms" }
-        return "\(nanoseconds / 1_000)us"
+        if nanoseconds % 1_000 == 0 { return "\(nanoseconds / 1_000)us" }
+        return "\(nanoseconds)ns"
     }
 
     /// A percentage, with its sign or without: `25`, `2.5%`; `nil` for anything else.

@@ -9,14 +9,14 @@ package struct MeasuredRadio: Hashable, Sendable {
     package var interface: String
     /// The point of the captures at that interface.
     package var point: Int
-    /// When the interface went down, on the captures' clock; `nil` if it did not.
-    package var offTime: Int64?
+    /// When the interface was up, on the captures' clock, in the order of time.
+    package var up: [Range<Int64>]
 
-    package init(path: String, interface: String, point: Int, offTime: Int64? = nil) {
+    package init(path: String, interface: String, point: Int, up: [Range<Int64>]) {
         self.path = path
         self.interface = interface
         self.point = point
-        self.offTime = offTime
+        self.up = up
     }
 }
 
@@ -39,7 +39,7 @@ extension RunResult {
                 continue
             }
             let times = packets.lazy.filter { $0.point == radio.point }.map(\.time)
-            let use = model.use(by: times, offTime: radio.offTime)
+            let use = model.use(by: times, switchedOn: radio.up)
             total += use.joules
             energy.append(PathNumber(radio.path, .value(use.joules)))
             radioOn.append(PathNumber(radio.path, .value(use.timeOn.milliseconds)))

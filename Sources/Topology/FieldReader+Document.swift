@@ -24,7 +24,12 @@ extension FieldReader {
             throw TopologyError(file: file, message: "has more than 16 aliases ('*')")
         }
         do {
-            guard let node = try Yams.compose(yaml: text) else {
+            // What some editors put before everything else is no part of the text.
+            let mark: Unicode.Scalar = "\u{FEFF}"
+            let content =
+                text.unicodeScalars.first == mark
+                ? String(text.unicodeScalars.dropFirst()) : text
+            guard let node = try Yams.compose(yaml: content) else {
                 throw TopologyError(file: file, message: "is empty")
             }
             return node

@@ -1,7 +1,7 @@
 internal import Yams
 
 /// A field of a path that an experiment sets in place of what the testbed file says. The names are
-/// those of the file: `lte.delay`, `wifi.rate`, `lte.up.loss`.
+/// those of the file: `lte.delay`, `wifi.rate`, `lte.up.loss`, `lte.promotion.delay`.
 package struct LinkOverride: Hashable, Sendable {
     /// One direction of a link.
     package enum Way: String, Hashable, Sendable, CaseIterable {
@@ -13,20 +13,29 @@ package struct LinkOverride: Hashable, Sendable {
     package var path: String
     /// The direction that it is about; `nil` is both.
     package var way: Way?
-    /// The field, as the file names it.
+    /// The field, as the file names it; that of a mapping in it with a point between.
     package var field: String
     /// What stands there instead.
     package var value: String
 
-    /// Fields that can be set for both directions.
-    package static let fields =
-        LinkProfileReader.keys.filter { Way(rawValue: $0) == nil } + ["mtu"]
+    /// Fields of a path's radio.
+    private static let radioFields = ["promotion.delay", "promotion.tail"]
 
-    /// Reads `PATH.FIELD` or `PATH.up.FIELD`.
+    /// Fields of a link.
+    private static let linkFields = LinkProfileReader.keys.filter {
+        Way(rawValue: $0) == nil && $0 != "promotion"
+    }
+
+    /// Fields that can be set for both directions.
+    package static let fields = linkFields + radioFields + ["mtu"]
+
+    /// Reads `PATH.FIELD`, `PATH.up.FIELD` or `PATH.promotion.FIELD`.
     package init(key: String, value: String) throws(TopologyError) {
         var parts = key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         var way: Way?
-        if parts.count == 3 {
+        if parts.count == 3, parts[1] == "promotion" {
+            parts[1...] = ["promotion.\(parts[2])"]
+        } else if parts.count == 3 {
             way = Way(rawValue: parts[1])
             guard way != nil else {
                 throw Self.error(key, "a link has the directions up and down, not '\(parts[1])'")
@@ -36,7 +45,7 @@ package struct LinkOverride: Hashable, Sendable {
         guard parts.count == 2, Topology.isName(parts[0]) else {
             throw Self.error(key, "a property of a link is written PATH.FIELD, as in lte.delay")
         }
-        let known = way == nil ? Self.fields : Self.fields.filter { $0 != "rtt" && $0 != "mtu" }
+        let known = way == nil ? Self.fields : Self.linkFields.filter { $0 != "rtt" }
         guard known.contains(parts[1]) else {
             throw Self.error(
                 key, "a link has no '\(parts[1])'; it has \(known.joined(separator: ", "))",
@@ -52,6 +61,12 @@ package struct LinkOverride: Hashable, Sendable {
 
     /// Whether it changes how long a packet is under way on an empty link.
     package var isDelay: Bool { field == "delay" || field == "rtt" }
+
+    /// Whether it and another one set the same thing, or a part of it.
+    package func isAboutTheSame(as other: LinkOverride) -> Bool {
+        path == other.path && (field == other.field || isDelay && other.isDelay)
+            && (way == other.way || way == nil || other.way == nil)
+    }
 
     private static func error(
         _ key: String, _ message: String, _ suggestion: String? = nil
@@ -73,7 +88,11 @@ package struct LinkOverride: Hashable, Sendable {
                 suggestion: Spelling.closest(to: path, among: names))
         }
         if let way {
-            set(in: &fields, under: way.rawValue)
+            set(field, in: &fields, under: way.rawValue)
+        } else if Self.radioFields.contains(field), let point = field.firstIndex(of: ".") {
+            set(
+                String(field[field.index(after: point)...]), in: &fields,
+                under: String(field[..<point]))
         } else {
             set(in: &fields)
         }
@@ -81,11 +100,11 @@ package struct LinkOverride: Hashable, Sendable {
         root["paths"] = .sequence(paths)
     }
 
-    /// For one direction only.
-    private func set(in fields: inout Node.Mapping, under way: String) {
-        var own = fields[way]?.mapping ?? Node.Mapping([])
-        own[field] = Node(value)
-        fields[way] = .mapping(own)
+    /// For one direction only, or for what has fields of its own.
+    private func set(_ name: String, in fields: inout Node.Mapping, under key: String) {
+        var own = fields[key]?.mapping ?? Node.Mapping([])
+        own[Node(name)] = Node(value)
+        fields[key] = .mapping(own)
     }
 
     /// For both directions: nothing that says the same stays.

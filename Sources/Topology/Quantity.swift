@@ -38,7 +38,10 @@ struct Quantity {
                 "mbit/s": "Mbit/s", "kbit/s": "kbit/s", "gbit/s": "Gbit/s", "bit": "bit/s",
             ])
         static let time = Kind(
-            article: "a time", units: [("ms", 1e6), ("us", 1e3), ("s", 1e9), ("ns", 1)],
+            article: "a time",
+            units: [
+                ("ms", 1e6), ("us", 1e3), ("s", 1e9), ("ns", 1), ("min", 60e9), ("m", 60e9),
+            ],
             strays: ["msec": "ms", "sec": "s", "usec": "us", "µs": "us", "μs": "us"])
         static let share = Kind(article: "a share", units: [("%", 0.01)])
         static let queue = Kind(
@@ -54,7 +57,7 @@ struct Quantity {
 
         /// Reads a text as this kind; the number comes in the unit whose factor is 1.
         func read(_ text: String) throws(Fault) -> Quantity {
-            let names = units.map(\.name).filter { $0 != "packet" }
+            let names = units.map(\.name).filter { $0 != "packet" && $0 != "m" }
             let list = names.dropLast().joined(separator: ", ")
             let choice = names.count > 1 ? "\(list) or \(names.last ?? "")" : names.first ?? ""
             guard let quantity = Quantity(text) else {

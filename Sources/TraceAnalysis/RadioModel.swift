@@ -86,13 +86,26 @@ extension RadioModel {
 
     /// What packets at these times, in nanoseconds and in any order, make the radio do.
     ///
-    /// - Parameter offTime: when it was switched off, which ends its last tail.
-    package func use(by packets: some Sequence<Int64>, offTime: Int64? = nil) -> RadioUse {
+    /// A packet wakes the radio when it was captured at the client. One that the server sends to an
+    /// idle radio arrives there only after the promotion, which is billed from the arrival on all the
+    /// same: as long as it is, but late by its own length.
+    ///
+    /// - Parameter switchedOn: when it was on, disjoint and in the order of time. Switching it off
+    ///   ends whatever state it is in, and from then on it takes nothing; packets outside count for
+    ///   nothing.
+    package func use(
+        by packets: some Sequence<Int64>, switchedOn: [Range<Int64>] = [.min..<(.max)]
+    ) -> RadioUse {
         let bound = Self.timeBound
-        let times = packets.map { min(max($0, -bound), bound) }.sorted()
+        var times = packets.map { min(max($0, -bound), bound) }.sorted()[...]
         var account = Account(model: self)
-        for time in times { account.take(time) }
-        account.sleep(at: offTime ?? .max)
+        for interval in switchedOn {
+            let interval = interval.clamped(to: -bound..<bound + 1)
+            times = times.drop { $0 < interval.lowerBound }
+            let inside = times.prefix { $0 < interval.upperBound }
+            account.add(inside, switchedOn: interval)
+            times = times.dropFirst(inside.count)
+        }
         return RadioUse(
             joules: account.picojoules * 1e-12, timeOn: .nanoseconds(account.nanosecondsOn))
     }
@@ -102,39 +115,63 @@ extension RadioModel {
         let model: RadioModel
         var picojoules = 0.0
         var nanosecondsOn: Int64 = 0
-        /// The last packet, or when the radio was ready for it; `nil` before the first.
+        /// The last packet, or when the radio was ready for it; `nil` while it is idle or off.
         private var last: Int64?
+        /// Since when it is idle, where it is.
+        private var idleSince: Int64 = 0
+        /// What it took while it was idle since it was last awake. That counts once it wakes again.
+        private var idlePicojoules = 0.0
+        private var wasAwake = false
 
         init(model: RadioModel) { self.model = model }
 
-        mutating func take(_ time: Int64) {
-            guard let last else { return wake(at: time) }
-            let idleTime = last + model.tail.duration.wholeNanoseconds
-            guard time < idleTime else {
-                stay(until: idleTime)
-                picojoules += Double(time - idleTime) * model.idleMilliwatts
-                return wake(at: time)
+        /// The packets, in the order of time, of an interval between being switched on and off.
+        mutating func add(_ packets: ArraySlice<Int64>, switchedOn: Range<Int64>) {
+            let offTime = switchedOn.upperBound
+            idleSince = switchedOn.lowerBound
+            for time in packets { take(time, offTime) }
+            if let last { sleep(from: last, at: min(tailEnd(last), offTime)) }
+            addIdle(until: offTime)
+        }
+
+        private mutating func take(_ time: Int64, _ offTime: Int64) {
+            if let last, tailEnd(last) <= time { sleep(from: last, at: tailEnd(last)) }
+            guard let last else {
+                addIdle(until: time)
+                return wake(at: time, offTime)
             }
             if time > last {
-                stay(until: time)
+                stay(from: last, until: time)
                 self.last = time
             }
         }
 
-        /// The tail behind the last packet, or what there is of it.
-        mutating func sleep(at offTime: Int64) {
-            guard let last else { return }
-            stay(until: max(last, min(offTime, last + model.tail.duration.wholeNanoseconds)))
+        private func tailEnd(_ last: Int64) -> Int64 {
+            last + model.tail.duration.wholeNanoseconds
         }
 
-        private mutating func wake(at time: Int64) {
-            let length = model.promotion.duration.wholeNanoseconds
+        /// Ends the tail behind the last packet.
+        private mutating func sleep(from last: Int64, at time: Int64) {
+            stay(from: last, until: time)
+            idleSince = time
+            self.last = nil
+        }
+
+        private mutating func wake(at time: Int64, _ offTime: Int64) {
+            picojoules += idlePicojoules
+            idlePicojoules = 0
+            wasAwake = true
+            let length = min(model.promotion.duration.wholeNanoseconds, offTime - time)
             add(length, model.promotion.milliwatts)
             last = time + length
         }
 
-        private mutating func stay(until time: Int64) {
-            guard let last else { return }
+        private mutating func addIdle(until time: Int64) {
+            guard wasAwake else { return }
+            idlePicojoules += Double(time - idleSince) * model.idleMilliwatts
+        }
+
+        private mutating func stay(from last: Int64, until time: Int64) {
             let length = time - last
             let active = min(length, model.active.duration.wholeNanoseconds)
             add(active, model.active.milliwatts)

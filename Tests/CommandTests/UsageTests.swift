@@ -22,6 +22,21 @@ import Testing
         #expect(outcome.error.contains(message), "\(line): \(outcome.error)")
     }
 
+    /// A result that nobody could read is none, unless its reader had enough.
+    @Test(arguments: [
+        ("wireshark-plugin >/dev/full", 3, "No space left on device"),
+        ("--help >/dev/full", 3, "No space left on device"),
+        ("handover --client nobody >/dev/full", 2, "nobody"),
+    ])
+    func outputThatIsNotWritten(_ line: String, _ code: Int32, _ message: String) throws {
+        let outcome = try ChildProcess.run("sh", ["-c", "\(Tool.path) \(line)"])
+        #expect(outcome.exit == .code(code), "\(line): \(outcome.error)")
+        #expect(outcome.error.contains(message), "\(line): \(outcome.error)")
+        let reader = try ChildProcess.run(
+            "bash", ["-c", "set -o pipefail; \(Tool.path) wireshark-plugin | true"])
+        #expect(reader.exit == .code(0) && reader.error.isEmpty, "\(reader)")
+    }
+
     /// The seed is there to be given again, and what is not judged is not passed over.
     @Test func soaksSayTheirSeedAndWhatTheyCannotJudge() throws {
         let outcome = try ChildProcess.run(

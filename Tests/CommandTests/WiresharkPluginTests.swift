@@ -56,6 +56,9 @@ import WireFormat
         let impossible = try Tool.run("wireshark-plugin", "--install", "--directory", "/dev/null")
         #expect(impossible.exit == .code(2))
         #expect(impossible.error.contains("--directory /dev/null"))
+        let nowhere = try Tool.run("wireshark-plugin", "--install", "--directory", "")
+        #expect(nowhere.exit == .code(2))
+        #expect(nowhere.error.contains("--directory must"))
         let needless = try Tool.run("wireshark-plugin", "--force")
         #expect(needless.exit == .code(2))
         #expect(needless.error.contains("--install"))
@@ -246,5 +249,39 @@ import WireFormat
                 // A SYN has twenty octets.
                 ["", "", "", "", "", "", "", "", "", "", ""],
             ])
+    }
+
+    /// The flag and the length say whether the Data ACK has eight octets: both or none.
+    @Test(.enabled(if: hasTshark, "needs tshark"))
+    func multimobLengths() throws {
+        let wrong = [
+            "1e10a2037293700238356ab447bcd6cc", "1e14a0037293700238356ab44cce3af547bcd6cc",
+            "1e14900337883d9e15f0cbaf0a0b0c0d00000000",
+        ]
+        let packets = try wrong.enumerated().map { index, hex in
+            Self.packet([try Self.option(hex)], [.syn, .ack], port: UInt16(40_000 + index))
+        }
+        let rows = try Self.dissect(
+            packets, ["mptcpctl.multimob.hmac", "_ws.expert.message"],
+            ["-o", "mptcpctl.multimob:TRUE"])
+        #expect(rows.map { $0[0] } == ["", "", ""])
+        let words = ["has 16 octets and not 20", "has 20 octets and not 16", "and not 16"]
+        #expect(zip(rows, words).allSatisfy { $0[1].contains($1) }, "\(rows)")
+    }
+
+    /// A router's message quotes the header of a SYN without all of its payload.
+    @Test(.enabled(if: hasTshark, "needs tshark"))
+    func quotedByRouters() throws {
+        let original = Self.packet(
+            [try Self.option(Self.data)], payload: [UInt8](repeating: 1, count: 100), port: 40_000)
+        let quote = Array(original.dropLast(100))
+        let length = 20 + 8 + quote.count
+        let header: [UInt8] = [
+            0x45, 0, 0, UInt8(length), 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 2, 1, 10, 0, 2, 2,
+        ]
+        let message = header + [3, 1, 0, 0, 0, 0, 0, 0] + quote
+        let rows = try Self.dissect(
+            [message], ["mptcpctl.fj.dsn", "mptcpctl.ignored"])
+        #expect(rows == [["1203558066", ""]])
     }
 }

@@ -81,6 +81,28 @@ import Topology
         #expect(result[.energy] == joules[0] + joules[1])
     }
 
+    /// LTE is gone for most of the time in which it would have had a tail, and sleeps when it is back.
+    @Test func aRadioThatGoesAndComesIsBilledForWhatItIsThere() throws {
+        var scenario = HandoverScenario()
+        scenario.mode = .makeBeforeBreak
+        scenario.requestedPolicy = .backup
+        scenario.isNull = true
+        scenario.duration = .seconds(40)
+        scenario.linkChanges = [
+            LinkChange(at: .seconds(2), path: "lte", kind: .down),
+            LinkChange(at: .seconds(30), path: "lte", kind: .up),
+        ]
+        let result = try run(scenario)
+        #expect(result.outcome == .completed, "\(result.reason ?? "")")
+        let up = try #require(result.radioTime[1].value.value)
+        #expect(up == 12_000)
+        let on = try #require(result.radioOn[1].value.value)
+        // Up to 2 s; from the second join to the end at 40 s, and the tail of 11.6 s behind it.
+        #expect(on > 23_500 && on < 23_700, "\(on)")
+        let joules = try #require(result.energy[1].value.value)
+        #expect(joules > 24.5 && joules < 26.5, "\(joules)")
+    }
+
     @Test func withoutModelNothingIsKnown() throws {
         var scenario = HandoverScenario()
         scenario.size = 40

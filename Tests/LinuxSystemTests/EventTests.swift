@@ -104,4 +104,21 @@ struct EventTests {
         try TextFile.replace(path, with: "two\n")
         #expect(try TextFile.read(path) == "two\n")
     }
+
+    @Test("a file that cannot be replaced leaves nothing behind")
+    func replaceInVain() throws {
+        let directory = "/tmp/mptcpctl-test-\(RandomBytes.suffix())"
+        defer { try? Directory.remove(directory) }
+        try Directory.make("\(directory)/name")
+        #expect(throws: SystemError.self) {
+            try TextFile.replace("\(directory)/name", with: "a directory bears it")
+        }
+        #expect(Directory.list(directory) == ["name"])
+        symlink("/dev/full", "\(directory)/full.\(getpid()).tmp")
+        let error = #expect(throws: SystemError.self) {
+            try TextFile.replace("\(directory)/full", with: "no space")
+        }
+        #expect(error?.code == ENOSPC)
+        #expect(Directory.list(directory) == ["name"])
+    }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import NetworkPrimitives
 import PacketCapture
@@ -92,6 +93,20 @@ struct PcapngTests {
             try PcapngWriter(scratch.file("no/where"), section: Self.section, interfaces: [])
         }
         #expect(error?.kind == .unwritable)
+    }
+
+    @Test("the first failure is what is told, whatever fails after it")
+    func full() throws {
+        let scratch = try Scratch()
+        // The first name leads to a device that is always full.
+        symlink("/dev/full", scratch.file("full.partial"))
+        let writer = try PcapngWriter(
+            scratch.file("full"), section: Self.section, interfaces: Self.interfaces)
+        for time in 0..<20 { writer.write(Self.packet(Int64(time), 60_000), interface: 1) }
+        errno = EPERM
+        let error = #expect(throws: CaptureError.self) { try writer.close() }
+        #expect(error?.description == "\(scratch.file("full")): No space left on device")
+        #expect(scratch.names.isEmpty)
     }
 
     @Test("sections of both byte orders follow each other, each with its own interfaces")

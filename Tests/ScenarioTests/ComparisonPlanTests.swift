@@ -47,6 +47,15 @@ import Topology
         #expect(plan.jobs.map(\.run) == [1, 2, 3])
     }
 
+    /// Neither do so many runs overflow anything, nor does anybody wait for them.
+    @Test(arguments: [3_333_334, .max]) func runsAreBounded(runs: Int) {
+        let axes = ["join=standard,syn-data,early-data"]
+        let error = #expect(throws: ComparisonProblem.self) {
+            try ComparisonFixtures.plan(axes, runs: runs)
+        }
+        #expect(error?.description.contains("runs of each of 3 cells") == true, "\(error as Any)")
+    }
+
     @Test(arguments: [
         (["mode"], "KEY=VALUE"), (["mode="], "lacks a value"), (["mode=a,"], "lacks a value"),
         (["mode=make-before-brake"], "did you mean 'make-before-break'"),

@@ -57,7 +57,8 @@ struct HandoverScenarioTests {
     private typealias Change = @Sendable (inout HandoverScenario) -> Void
 
     private static let impossible: [(option: String, change: Change)] = [
-        ("--runs", { $0.runs = 0 }),
+        ("--runs", { $0.runs = 0 }), ("--runs", { $0.runs = 1_000_001 }),
+        ("--runs", { $0.runs = .max }),
         ("--seed", { $0.seed = 1 << 53 }),
         ("--duration", { $0.duration = .milliseconds(1_600) }),
         ("--duration", { $0.duration = .zero }),

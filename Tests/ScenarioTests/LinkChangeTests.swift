@@ -145,6 +145,46 @@ import Topology
         #expect(Self.scenario(changes.reversed()).problems == [])
     }
 
+    /// What a handover of 1.5 s and 200 ms would measure, and would not be one.
+    @Test(
+        arguments: [
+            ([("wifi", 1_000, .down)], "link change 1 (wifi down)", "nothing is left to break"),
+            ([("wifi", 1_000, .cut)], "link change 1 (wifi cut)", "let 'wifi' come back"),
+            (
+                [("wifi", 500, .down), ("wifi", 900, .mend)], "link change 1 (wifi down)",
+                "at 1500ms (break-at)"
+            ),
+            (
+                [("wifi", 500, .cut), ("wifi", 900, .down)], "link change 1 (wifi cut)",
+                "'null: true'"
+            ),
+            ([("wifi", 1_500, .up)], "link change 1 (wifi up)", "same moment"),
+            ([("lte", 1_000, .up)], "link change 1 (lte up)", "'mode: make-before-break'"),
+            (
+                [("lte", 1_000, .down), ("lte", 1_699, .up)], "link change 2 (lte up)",
+                "before the make, at 1700ms"
+            ),
+            ([("wifi", 500, .cut), ("wifi", 900, .mend)], nil, ""),
+            ([("wifi", 500, .down), ("wifi", 900, .up)], nil, ""),
+            ([("wifi", 500, .loss(0.5)), ("wifi", 1_500, .delay(.zero))], nil, ""),
+            ([("wifi", 1_600, .up), ("lte", 1_700, .up), ("lte", 2_000, .down)], nil, ""),
+        ] as [([(String, Int, LinkChange.Kind)], String?, String)])
+    func theBreakIsNotSpoilt(
+        changes: [(String, Int, LinkChange.Kind)], option: String?, words: String
+    ) {
+        var scenario = Self.scenario(
+            changes.map { LinkChange(at: .milliseconds($0.1), path: $0.0, kind: $0.2) })
+        #expect(scenario.problem(on: Self.topology) == nil)
+        scenario.isNull = false
+        #expect(scenario.problems == [])
+        let problem = scenario.problem(on: Self.topology)
+        #expect(problem?.option == option)
+        #expect(problem?.reason.contains(words) ?? true, "\(problem?.reason ?? "")")
+        scenario.mode = .makeBeforeBreak
+        let isAboutMake = option?.contains("lte") == true
+        #expect(scenario.problem(on: Self.topology)?.option == (isAboutMake ? nil : option))
+    }
+
     @Test func theTopologyHasAWord() {
         func problem(_ change: LinkChange) -> String? {
             Self.scenario([change]).problem(on: Self.topology)?.description

@@ -133,7 +133,35 @@ import Topology
         ("runs: 7", "runs: many", 12, "options.runs", "whole number", nil),
         ("lte.delay", "lt.delay", 13, "options.lt.delay", "no path 'lt'", "lte"),
         ("lte.delay", "lte.dely", 13, "options.lte.dely", "did you mean 'lte.delay'", nil),
-        ("15ms", "15 parsec", 20, "legs[0].name", "unknown unit", nil),
+        ("15ms", "15 parsec", 13, "options.lte.delay", "unknown unit", nil),
+        ("lte.rate: 5 Mbit/s", "lte.rate: 5", 25, "legs[1].lte.rate", "needs a unit", nil),
+        (
+            "congestion-control: [", "lte.rtt: [10ms, 5sec]\n  congestion-control: [", 31,
+            "vary.lte.rtt", "unknown unit", nil
+        ),
+        (
+            "congestion-control: [", "wfi.delay: [10ms]\n  congestion-control: [", 31,
+            "vary.wfi.delay", "no path 'wfi'", "wifi"
+        ),
+        (
+            "congestion-control: [", "lte.up.rate: [1 Mbit/s]\n  congestion-control: [", 31,
+            "vary.lte.up.rate", "leg 'as Linux' has its own 'lte.rate'", nil
+        ),
+        (
+            "congestion-control: [", "policy: [full]\n  congestion-control: [", 31,
+            "vary.policy", "leg 'multimob' has its own 'policy'", nil
+        ),
+        (
+            "at: 1s, path: wifi, loss: 25 %", "at: 1s, path: wifi, link: cut", 15, "events",
+            "nothing is left to break", nil
+        ),
+        (
+            "as Linux, congestion-control=reno: ", "as Linux, multimob: ", 34, "expect",
+            "nothing is both 'as Linux' and 'multimob'", nil
+        ),
+        ("two ways to leave WiFi", "\"two \\e[31mways\"", 2, "title", "control characters", nil),
+        ("Which one is sooner?", "\"Which\\x9b one\"", 3, "question", "control characters", nil),
+        ("runs: 7", "runs: 1000001", 12, "options.runs", "between 1 and 1000000", nil),
         ("path: lte, delay", "path: lt, delay", 15, "events[0].path", "no path 'lt'", "lte"),
         ("delay: 500 ms", "delay: 500", 15, "events[0].delay", "needs a unit", "500 ms"),
         ("loss: 25 %", "loss: 125 %", 16, "events[1].loss", "between 0 % and 100 %", nil),
@@ -165,6 +193,31 @@ import Topology
         #expect(error?.field == field, "\(String(describing: error))")
         #expect(error?.message.contains(message) == true, "\(String(describing: error))")
         #expect(error?.suggestion == suggestion, "\(String(describing: error))")
+    }
+
+    /// Events have the units of options, and a mark before everything else is none of the text.
+    @Test func minutesAndMarksAreRead() throws {
+        let text = Self.good.replacing("runs: 7", with: "runs: 7\n  duration: 2min").replacing(
+            "at: 3s", with: "at: 1 min")
+        let file = try file("\u{FEFF}" + text)
+        #expect(file.story.name == "own")
+        #expect(file.base.linkChanges.last?.at == .seconds(60))
+        #expect(try self.file(text.replacing("1 min", with: "1m")) == file)
+    }
+
+    /// What is written is read again, however short.
+    @Test(arguments: [0, 1, 500, 1_500, 1_000_000, 1_000_001, 2_000_000_000] as [Int64])
+    func durationsAreReadAsTheyAreWritten(nanoseconds: Int64) {
+        let text = OptionText.text(.nanoseconds(nanoseconds))
+        #expect(OptionText.duration(text) == .nanoseconds(nanoseconds), "\(text)")
+    }
+
+    /// Values of a matrix have spaces before their units where those of an option may.
+    @Test func spacesBeforeUnitsAreNoDifference() throws {
+        let file = try file(
+            Self.good.replacing("  size: 200 B\n", with: "").replacing(
+                "congestion-control: [", with: "size: [4 kB, 8 kB]\n  congestion-control: ["))
+        #expect(file.axes.first?.values == ["4kB", "8kB"])
     }
 
     @Test(arguments: ["", "- 1", "name", "a: [", "name: x\nname: y", "{a: b}"])

@@ -48,7 +48,35 @@ import Topology
         #expect(changed.paths[1].down.queue == .packets(20))
     }
 
+    @Test func theRadioIsSetAsWell() throws {
+        let changed = try topology([
+            ("lte.promotion.delay", "260ms"), ("lte.promotion.tail", "10s"),
+        ])
+        #expect(
+            changed.paths[1].promotion
+                == RadioPromotion(delay: .milliseconds(260), tail: .seconds(10)))
+        #expect(changed.paths[0].promotion == nil)
+        #expect(changed.paths[1].up == (try topology([])).paths[1].up)
+    }
+
+    /// What one of them sets the other one sets, too.
     @Test(arguments: [
+        ("lte.delay", "lte.rtt", true), ("lte.delay", "lte.up.delay", true),
+        ("lte.up.delay", "lte.down.delay", false), ("lte.rate", "wifi.rate", false),
+        ("lte.rate", "lte.rate", true), ("lte.delay", "lte.promotion.delay", false),
+    ])
+    func overlaps(first: String, second: String, expected: Bool) throws {
+        let first = try LinkOverride(key: first, value: "1")
+        let second = try LinkOverride(key: second, value: "1")
+        #expect(first.isAboutTheSame(as: second) == expected)
+        #expect(second.isAboutTheSame(as: first) == expected)
+    }
+
+    @Test(arguments: [
+        ("lte.promotion", "260ms", "promotion.delay"),
+        ("lte.promotion.dely", "260ms", "lte.promotion.delay"),
+        ("lte.promotion.delay", "260ms", "promotion.tail"),
+        ("lte.up.promotion", "1ms", "has no 'promotion'"),
         ("lte.dely", "1ms", "lte.delay"), ("lt.delay", "1ms", "lte"),
         ("lte.delay", "10parsecs", "unknown unit"), ("lte.delay", "10", "needs a unit"),
         ("lte.left.delay", "1ms", "up and down"), ("delay", "1ms", "PATH.FIELD"),

@@ -5,11 +5,12 @@ import TraceAnalysis
 @Suite("Energy of radios")
 struct RadioModelTests {
     private static func use(
-        _ model: RadioModel, _ milliseconds: [Double], off: Double? = nil
+        _ model: RadioModel, _ packets: [Double], on: [Range<Double>] = [-1e6..<1e6]
     ) -> RadioUse {
-        model.use(
-            by: milliseconds.map { Int64(($0 * 1e6).rounded()) },
-            offTime: off.map { Int64(($0 * 1e6).rounded()) })
+        func nanoseconds(_ milliseconds: Double) -> Int64 { Int64((milliseconds * 1e6).rounded()) }
+        return model.use(
+            by: packets.map(nanoseconds),
+            switchedOn: on.map { nanoseconds($0.lowerBound)..<nanoseconds($0.upperBound) })
     }
 
     private static func isNear(_ value: Double, _ expected: Double) -> Bool {
@@ -54,11 +55,31 @@ struct RadioModelTests {
 
     @Test("a radio that is switched off has no tail")
     func off() {
-        let wifi = Self.use(.wifi, [0, 100], off: 150)
+        let wifi = Self.use(.wifi, [0, 100], on: [0..<150])
         #expect(wifi.timeOn == .milliseconds(150))
         #expect(Self.isNear(wifi.joules, 0.1244 * 0.0791 + 0.1193 * 0.0709))
-        #expect(Self.use(.wifi, [0, 100], off: 50).timeOn == .milliseconds(100))
-        #expect(Self.use(.wifi, [0, 100], off: 10_000) == Self.use(.wifi, [0, 100]))
+        #expect(Self.use(.wifi, [0, 100], on: [0..<10_000]) == Self.use(.wifi, [0, 100]))
+        // Switched off while it wakes it does not get ready, and what comes later is not its doing.
+        let early = Self.use(.wifi, [0, 20, 100], on: [0..<50])
+        #expect(early.timeOn == .milliseconds(50))
+        #expect(Self.isNear(early.joules, 0.1244 * 0.05))
+        #expect(Self.use(.wifi, [0, 100], on: []) == RadioUse(joules: 0, timeOn: .zero))
+    }
+
+    /// Each time is billed, and nothing between them.
+    @Test("a radio that comes back begins anew")
+    func offAndOn() {
+        let idle = 0.5943 * 43.2 / 1280
+        let one = Self.use(.lte, [0])
+        let cut = Self.use(.lte, [0], on: [0..<2_000])
+        #expect(cut.timeOn == .seconds(2))
+        let twice = Self.use(.lte, [0, 30_500], on: [0..<2_000, 30_000..<60_000])
+        #expect(twice.timeOn == cut.timeOn + one.timeOn)
+        // Half a second of sleep before the packet; none of the 28 s between.
+        #expect(Self.isNear(twice.joules, cut.joules + one.joules + 0.5 * idle))
+        // Idle before it is switched off and after it is switched on again.
+        let asleep = Self.use(.lte, [0, 21_000], on: [0..<12_836.1, 20_000..<60_000])
+        #expect(Self.isNear(asleep.joules, 2 * one.joules + 2 * idle))
     }
 
     @Test("interfaces are known by their names")
@@ -123,7 +144,10 @@ struct RadioModelTests {
 
     @Test("times of a broken capture do not overflow")
     func hostile() {
-        let use = RadioModel.lte.use(by: [.min, .max, 0, -1], offTime: .min)
+        let use = RadioModel.lte.use(by: [.min, .max, 0, -1])
         #expect(use.joules.isFinite && use.joules > 0)
+        let off = RadioModel.lte.use(
+            by: [.min, .max, 0, -1], switchedOn: [.min..<(.min), -5..<0, 1..<(.max)])
+        #expect(off.joules.isFinite && off.joules > 0)
     }
 }

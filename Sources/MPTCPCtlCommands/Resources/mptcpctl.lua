@@ -25,6 +25,7 @@ local SUBTYPE_PRIVATE = 0xF
 local EXID_FJ = 0x464A
 local OP_DATA, OP_RESUME, OP_CAPS, OP_RTO_REQUEST, OP_RTO = 1, 2, 3, 4, 5
 local DSS_MAPPING, DSS_IDLE = 0x04, 0x20
+local MULTIMOB_LONG_ACK = 0x02
 
 local operations = {
     [OP_DATA] = "FJ-DATA", [OP_RESUME] = "FJ-RESUME", [OP_CAPS] = "CAPS",
@@ -100,7 +101,8 @@ local tcp_length = Field.new("tcp.len")
 local FLAG_SYN, FLAG_ACK = 0x02, 0x10
 local function has(flags, flag) return math.floor(flags / flag) % 2 == 1 end
 
--- Options are a TvbRange each; `segment` has the flags and the payload's length of the TCP header.
+-- Options are a TvbRange each; `segment` has the flags and the payload's length of the TCP header,
+-- or nil where they are not known: what an ICMP error quotes may be cut.
 -- Each function adds what it finds to `tree` and returns a few words for the column, or nil.
 
 local function add_caps(option, tree)
@@ -124,11 +126,12 @@ local function add_fast_join(option, op, tree, segment)
     tree:add(is_data and fields.dsn or fields.data_ack, option(6, 4))
     tree:add(fields.mac, option(10, 8))
     local complaint = nil
-    if not has(segment.flags, FLAG_SYN) or has(segment.flags, FLAG_ACK) then
+    local flags_known, length = segment.flags ~= nil, segment.length
+    if flags_known and (not has(segment.flags, FLAG_SYN) or has(segment.flags, FLAG_ACK)) then
         complaint = "not on a SYN"
-    elseif is_data and segment.length == 0 then
+    elseif is_data and length == 0 then
         complaint = "FJ-DATA without payload"
-    elseif not is_data and segment.length > 0 then
+    elseif not is_data and length and length > 0 then
         complaint = "FJ-RESUME with payload"
     end
     if complaint then
@@ -171,14 +174,14 @@ end
 local function add_multimob(option, subtype, tree, segment)
     local name = multimob_names[subtype]
     tree:append_text(": " .. name)
-    local length = option:len()
+    if not segment.flags then return name end
     local is_out = subtype == SUBTYPE_FAST_JOIN_OUT
     local is_reply = has(segment.flags, FLAG_ACK)
-    local is_wide = is_out and is_reply and length == 20
-    if length ~= 20 and not (is_reply and length == 16) or is_reply and length == 20 and not is_out
-    then
+    local is_wide = is_out and is_reply and has(option(2, 1):uint(), MULTIMOB_LONG_ACK)
+    local length = is_reply and not is_wide and 16 or 20
+    if option:len() ~= length then
         tree:add_proto_expert_info(
-            malformed, string.format("%s of an impossible length, %d", name, length))
+            malformed, string.format("%s has %d octets and not %d", name, option:len(), length))
         return "malformed " .. name
     end
     tree:add(fields.mm_subtype, option(2, 1))
@@ -248,15 +251,22 @@ local function add_options(options, root, segment, words)
     end
 end
 
+-- The values of a field, of each of `count` TCP headers; none where it is not said of which it is.
+local function values(found, count)
+    local result = {}
+    for index, info in ipairs(found) do
+        if #found == count then result[index] = info.value end
+    end
+    return result
+end
+
 function experiments.dissector(_, pinfo, root)
-    -- An ICMP error holds a second TCP header.
-    local flags, lengths = { tcp_flags() }, { tcp_length() }
+    -- A tunnel has more TCP headers than one.
+    local headers = { tcp_options() }
+    local flags, lengths = values({ tcp_flags() }, #headers), values({ tcp_length() }, #headers)
     local words = {}
-    for index, options in ipairs { tcp_options() } do
-        local segment = {
-            flags = flags[index] and flags[index].value or 0,
-            length = lengths[index] and lengths[index].value or 0,
-        }
+    for index, options in ipairs(headers) do
+        local segment = { flags = flags[index], length = lengths[index] }
         add_options(options.range, root, segment, words)
     end
     if #words > 0 then pinfo.cols.info:append(" [" .. table.concat(words, ", ") .. "]") end

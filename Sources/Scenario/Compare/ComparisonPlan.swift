@@ -50,6 +50,8 @@ package struct ComparisonPlan: Sendable {
 
     /// More cells than anybody reads.
     package static let mostCells = 10_000
+    /// More runs of all cells than anybody waits for.
+    package static let mostJobs = 10_000_000
 
     /// Every combination, checked.
     ///
@@ -76,6 +78,11 @@ package struct ComparisonPlan: Sendable {
             guard count <= Self.mostCells else {
                 throw ComparisonProblem("these are more than \(Self.mostCells) cells")
             }
+        }
+        let (jobs, overflow) = count.multipliedReportingOverflow(by: base.runs)
+        guard !overflow, jobs <= Self.mostJobs else {
+            throw ComparisonProblem(
+                "\(base.runs) runs of each of \(count) cells are more than \(Self.mostJobs)")
         }
         var cells: [ComparisonCell] = []
         for number in 1...count {

@@ -7,33 +7,61 @@ extension FieldReader {
         "backend": "stands at the top of the file, as 'backends'",
     ]
 
+    /// Whether a key is an option of `handover`; others are properties of links.
+    static func isOption(_ key: String) -> Bool { ScenarioOption(rawValue: key) != nil }
+
+    /// Files have a space between a number and its unit; no value of an option has one.
+    static func withoutSpaces(_ value: String) -> String { value.filter { !$0.isWhitespace } }
+
     /// Options of `handover` and properties of links, checked; whatever else stands here.
+    ///
+    /// - Parameter fit: Whether the testbed can have these links.
     mutating func settings(
-        on topology: Topology, besides others: [String]
+        on topology: Topology, besides others: [String],
+        fit: ([LinkOverride]) throws(ComparisonProblem) -> Void
     ) throws(TopologyError) -> [ScenarioSetting] {
         var settings: [ScenarioSetting] = []
+        var links: [(key: String, link: LinkOverride)] = []
         var scratch = HandoverScenario()
         for key in keys where !others.contains(key) {
             if let reason = Self.elsewhere[key] { throw error(key, reason) }
-            let isOption = ScenarioOption(rawValue: key) != nil
+            let isOption = Self.isOption(key)
             guard isOption || key.contains(".") else {
                 throw unknown(key, besides: others)
             }
             guard let value = try text(key) else { continue }
-            // Files have a space between a number and its unit; no value of an option has one.
-            let setting = ScenarioSetting(
-                key, isOption ? value.filter { !$0.isWhitespace } : value)
+            let setting = ScenarioSetting(key, isOption ? Self.withoutSpaces(value) : value)
             let link: LinkOverride?
             do {
                 link = try setting.apply(to: &scratch)
             } catch {
                 throw self.error(key, error.description)
             }
-            if let link { try check(path: link.path, key, on: topology) }
+            if let link {
+                try self.check(path: link.path, key, on: topology)
+                links.append((key, link))
+            }
             settings.append(setting)
         }
         try finish()
+        try refuse(links, fit)
         return settings
+    }
+
+    /// Refuses links that the testbed cannot have, at the key that makes them so.
+    private func refuse(
+        _ links: [(key: String, link: LinkOverride)],
+        _ fit: ([LinkOverride]) throws(ComparisonProblem) -> Void
+    ) throws(TopologyError) {
+        // One may need another that stands behind it: all of them count first.
+        guard !links.isEmpty, (try? fit(links.map(\.link))) == nil else { return }
+        for (index, (key, _)) in links.enumerated() {
+            do {
+                try fit(links[...index].map(\.link))
+            } catch {
+                throw self.error(key, error.description)
+            }
+        }
     }
 
     private func unknown(_ key: String, besides others: [String]) -> TopologyError {
@@ -50,7 +78,7 @@ extension FieldReader {
     }
 
     /// Refuses a path that the testbed does not have.
-    private func check(
+    func check(
         path: String, _ key: String, on topology: Topology
     ) throws(TopologyError) {
         let names = topology.paths.map(\.name)

@@ -22,6 +22,9 @@ extension ScenarioFile {
         } catch {
             throw fields.error("testbed", error.description)
         }
+        func fit(_ links: [LinkOverride]) throws(ComparisonProblem) {
+            _ = try topology(testbed, links)
+        }
         let backends = try fields.backends(of: Self.backends) ?? Self.backends
         var base = HandoverScenario()
         base.testbed = testbed
@@ -29,8 +32,8 @@ extension ScenarioFile {
         var reader = fields
         var links: [LinkOverride] = []
         if var options = try fields.mapping("options") {
-            base.runs = try options.integer("runs", in: 1...1_000_000) ?? base.runs
-            for setting in try options.settings(on: place, besides: ["runs"]) {
+            base.runs = try options.integer("runs", in: 1...HandoverScenario.mostRuns) ?? base.runs
+            for setting in try options.settings(on: place, besides: ["runs"], fit: fit) {
                 do {
                     if let link = try setting.apply(to: &base) { links.append(link) }
                 } catch {
@@ -43,7 +46,9 @@ extension ScenarioFile {
         var legs: [ScenarioLeg] = []
         var readers: [FieldReader] = []
         for var entry in try fields.list("legs") ?? [] {
-            let leg = try Self.leg(&entry, backends, on: place)
+            let leg = try Self.leg(&entry, backends, on: place) { own throws(ComparisonProblem) in
+                try fit(links + own)
+            }
             guard !legs.contains(where: { $0.name == leg.name }) else {
                 throw entry.error("name", "there is another leg '\(leg.name)'")
             }
@@ -51,7 +56,7 @@ extension ScenarioFile {
             readers.append(entry)
         }
         if fields.has("legs"), legs.isEmpty { throw fields.error("legs", "must list a leg") }
-        let axes = try Self.axes(&fields)
+        let axes = try Self.axes(&fields, legs, links, on: place, fit: fit)
         let metrics = try Self.metrics(&fields, isNull: base.isNull)
         let expectations = try Self.expectations(&fields, legs, axes)
         try fields.finish()
@@ -76,14 +81,28 @@ extension ScenarioFile {
             throw fields.error(
                 "name", "a name is made of up to 40 lower-case letters, digits and hyphens")
         }
+        let title = try fields.requiredText("title")
+        let question = try fields.requiredText("question")
+        let source = try fields.text("source")
+        let published = try fields.text("published")
+        // They go to terminals as they are.
+        let texts = [
+            ("title", title), ("question", question), ("source", source), ("published", published),
+        ]
+        for (key, text) in texts {
+            let isPlain =
+                text?.unicodeScalars.allSatisfy {
+                    $0.properties.generalCategory != .control || $0 == "\n" && key != "title"
+                } ?? true
+            guard isPlain else { throw fields.error(key, "has control characters in it") }
+        }
         return ScenarioStory(
-            name: name, title: try fields.requiredText("title"),
-            question: try fields.requiredText("question"), source: try fields.text("source"),
-            published: try fields.text("published"))
+            name: name, title: title, question: question, source: source, published: published)
     }
 
     private static func leg(
-        _ entry: inout FieldReader, _ backends: [Backend], on topology: Topology
+        _ entry: inout FieldReader, _ backends: [Backend], on topology: Topology,
+        fit: ([LinkOverride]) throws(ComparisonProblem) -> Void
     ) throws(TopologyError) -> ScenarioLeg {
         let name = try entry.requiredText("name")
         let isPlain = name.utf8.allSatisfy { (32..<127).contains($0) && !":,=".utf8.contains($0) }
@@ -93,23 +112,51 @@ extension ScenarioFile {
         }
         let own = try entry.backends(of: backends) ?? backends
         let linkChanges = try entry.linkChanges(on: topology)
-        let settings = try entry.settings(on: topology, besides: ["name", "backends", "events"])
+        let settings = try entry.settings(
+            on: topology, besides: ["name", "backends", "events"], fit: fit)
         return ScenarioLeg(
             name: name, settings: settings, backends: own, linkChanges: linkChanges)
     }
 
-    private static func axes(_ fields: inout FieldReader) throws(TopologyError) -> [ComparisonAxis]
-    {
+    /// - Parameters:
+    ///   - links: What all legs share of links.
+    ///   - fit: Whether the testbed can have these links.
+    private static func axes(
+        _ fields: inout FieldReader, _ legs: [ScenarioLeg], _ links: [LinkOverride],
+        on topology: Topology, fit: ([LinkOverride]) throws(ComparisonProblem) -> Void
+    ) throws(TopologyError) -> [ComparisonAxis] {
         guard var reader = try fields.mapping("vary") else { return [] }
         var axes: [ComparisonAxis] = []
         for key in reader.keys {
             if let reason = FieldReader.elsewhere[key] { throw reader.error(key, reason) }
             let values = try reader.words(key) ?? []
+            let axis: ComparisonAxis
             do {
-                axes.append(try ComparisonAxis(key, values))
+                axis = try ComparisonAxis(
+                    key, FieldReader.isOption(key) ? values.map(FieldReader.withoutSpaces) : values)
             } catch {
                 throw reader.error(key, error.description)
             }
+            for leg in legs {
+                guard let own = leg.settings.first(where: { $0.isAboutTheSame(as: key) }) else {
+                    continue
+                }
+                throw reader.error(
+                    key, "leg '\(leg.name)' has its own '\(own.key)', which would not count")
+            }
+            if let link = try? LinkOverride(key: key, value: "") {
+                try reader.check(path: link.path, key, on: topology)
+            }
+            for value in axis.values {
+                var scratch = HandoverScenario()
+                do {
+                    let own = try axis.apply(value, to: &scratch)
+                    if !own.isEmpty { try fit(links + own) }
+                } catch {
+                    throw reader.error(key, error.description)
+                }
+            }
+            axes.append(axis)
         }
         return axes
     }
@@ -142,8 +189,14 @@ extension ScenarioFile {
             let colon = text.firstIndex(of: ":")
             var conditions: [ScenarioSetting] = []
             for word in colon.map({ text[..<$0].split(separator: ",") }) ?? [] {
-                conditions.append(
-                    try condition(OptionText.trimmed(word), fields, legs, axes))
+                let condition = try condition(OptionText.trimmed(word), fields, legs, axes)
+                if let other = conditions.first(where: { $0.key == condition.key }) {
+                    throw fields.error(
+                        "expect",
+                        "'\(text)': nothing is both '\(other.value)' and '\(condition.value)'; "
+                            + "write a line for each")
+                }
+                conditions.append(condition)
             }
             let rest = colon.map { text[text.index(after: $0)...] } ?? text[...]
             do {

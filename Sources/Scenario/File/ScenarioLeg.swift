@@ -33,6 +33,17 @@ package struct ScenarioLeg: Hashable, Sendable {
     }
 }
 
+extension ScenarioSetting {
+    /// Whether it and another setting of this key set the same thing, or a part of it.
+    func isAboutTheSame(as key: String) -> Bool {
+        if key == self.key { return true }
+        guard let own = try? LinkOverride(key: self.key, value: ""),
+            let other = try? LinkOverride(key: key, value: "")
+        else { return false }
+        return own.isAboutTheSame(as: other)
+    }
+}
+
 /// What a scenario file says that some of its cells come to.
 package struct ScenarioExpectation: Hashable, Sendable {
     /// Axis and value of each cell that it is about; all of them, if there are none.
