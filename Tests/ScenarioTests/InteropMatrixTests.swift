@@ -174,7 +174,9 @@ struct InteropMatrixTests {
             var cell = Self.cell
             cell.loss = loss
             let evidence = evidence {
-                $0.clientEvents += [event("data_fin_sent", at: 2), event("data_fin_received", at: 3)]
+                $0.clientEvents += [
+                    event("data_fin_sent", at: 2), event("data_fin_received", at: 3),
+                ]
                 if let time { $0.clientEvents.append(event("subflow_reset", at: time)) }
                 $0.counters.append(.init("MPRstRx", .integer(resets)))
             }
