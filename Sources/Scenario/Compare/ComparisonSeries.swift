@@ -1,3 +1,5 @@
+internal import Topology
+
 /// A metric over the round trip time of the new path: cells that differ in nothing else.
 package struct ComparisonSeries: Sendable {
     /// What they share, of what is varied.
