@@ -40,7 +40,9 @@ package enum TextRenderer {
             "protocol",
             "policy \(scenario.policy.rawValue), scheduler \(scheduler(of: scenario)), "
                 + "congestion control \(scenario.congestionControl.rawValue), "
-                + "join \(scenario.join.rawValue)")
+                + "join \(scenario.join.rawValue)"
+                + (scenario.fastJoinProfile == .compat
+                    ? "" : " (\(scenario.fastJoinProfile.rawValue))"))
         if let switching = switching(scenario) { add("switching", switching) }
         for change in scenario.linkChanges {
             add("link", "\(change.text) at \(OptionText.text(change.at))")

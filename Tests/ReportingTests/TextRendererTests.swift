@@ -16,6 +16,14 @@ struct TextRendererTests {
         #expect(text == Self.expected)
     }
 
+    @Test func anotherProfileIsNamed() {
+        var result = Fixtures.experiment
+        result.scenario.join = .synData
+        #expect(TextRenderer.report(result).contains("join syn-data\n"))
+        result.scenario.fastJoinProfile = .multimob
+        #expect(TextRenderer.report(result).contains("join syn-data (multimob)\n"))
+    }
+
     @Test func noiseFloorRunHasNoTimeline() {
         var result = Fixtures.experiment
         result.scenario.isNull = true
