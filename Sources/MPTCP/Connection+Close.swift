@@ -200,23 +200,21 @@ extension Connection {
         } else {
             subflows[index].tcp.abort()
         }
-        logReset(index, reset, now: now)
-    }
-
-    /// The FIN exchange has had its time: RST ends the subflow, if none is under way.
-    mutating func abandonClosing(_ index: Int, now: Instant) {
-        if subflows[index].resetOptions.isEmpty {
-            let reset = MPTCPReset(.unacceptablePerformance)
-            subflows[index].resetOptions = [.reset(reset)]
-            logReset(index, reset, now: now)
-        }
-        subflows[index].tcp.abort()
-    }
-
-    private mutating func logReset(_ index: Int, _ reset: MPTCPReset, now: Instant) {
         log(
             "subflow_reset", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
             ("reason", .number(Int(reset.reason.rawValue))))
+    }
+
+    /// The FIN exchange is not worth waiting for, or not any longer: RST ends the subflow, if none is
+    /// under way.
+    mutating func abandonClosing(_ index: Int, now: Instant) {
+        if subflows[index].resetOptions.isEmpty {
+            subflows[index].resetOptions = [.reset(MPTCPReset(.unacceptablePerformance))]
+            log(
+                "close_abandoned", now: now,
+                ("subflow", .number(Int(subflows[index].id.rawValue))))
+        }
+        subflows[index].tcp.abort()
     }
 
     /// TCP says that a subflow is no more.

@@ -177,7 +177,7 @@ struct InteropMatrixTests {
                 $0.clientEvents += [
                     event("data_fin_sent", at: 2), event("data_fin_received", at: 3),
                 ]
-                if let time { $0.clientEvents.append(event("subflow_reset", at: time)) }
+                if let time { $0.clientEvents.append(event("close_abandoned", at: time)) }
                 $0.counters.append(.init("MPRstRx", .integer(resets)))
             }
             return InteropJudgement(cell, evidence).complaints

@@ -241,7 +241,7 @@ package struct InteropJudgement {
             let received = ourEvents.last(where: { $0.name == "data_fin_received" })?.time
         else { return 0 }
         return Int64(
-            ourEvents.count { $0.name == "subflow_reset" && $0.time > max(sent, received) })
+            ourEvents.count { $0.name == "close_abandoned" && $0.time > max(sent, received) })
     }
 
     /// Whether a counter counts faults, whatever the conversation is about.
