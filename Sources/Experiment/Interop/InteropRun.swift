@@ -59,6 +59,7 @@ final class InteropRun {
             do {
                 try startEndpoints()
                 try endLosses()
+                try awaitSubflows()
                 try signal()
                 try end()
                 try checkExits()
@@ -182,6 +183,11 @@ final class InteropRun {
             client.event(WorkloadEndpoint.startedEventName) != nil
         }
         try wait("the server to accept") { server.event("accepted") != nil }
+    }
+
+    /// A SYN that was lost is repeated after a second, when nothing is lost any more: the transfer
+    /// would be over before a third one.
+    private func awaitSubflows() throws {
         try wait("\(cell.subflows.rawValue) subflows") {
             ours.map { count("subflow_established", of: $0) >= cell.subflows.rawValue } ?? false
         }
