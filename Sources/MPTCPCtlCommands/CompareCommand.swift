@@ -57,50 +57,13 @@ struct CompareCommand: ParsableCommand {
             Terminal.output(ComparisonText.plan(plan))
             return
         }
-        var configuration = ComparisonRunner.Configuration(version: CommandLineTool.version)
-        configuration.output = try place()
-        configuration.metrics = metrics
-        configuration.assertions = assertions
-        configuration.baseline = baseline
-        if let jobs = comparison.jobs { configuration.workers = jobs }
-        let progress = Progress(isQuiet: output.quiet)
-        let reports = ComparisonProgress(progress, metrics: metrics)
-        let outcome: ComparisonRunner.Outcome
-        do {
-            outcome = try ComparisonRunner(plan, configuration) { reports.report($0) }
-                .run(rendering: ComparisonDocuments.all)
-        } catch {
-            progress.finish()
-            throw CommandFailure(error)
-        }
-        progress.finish()
-        try tell(outcome)
-    }
-
-    private func tell(_ outcome: ComparisonRunner.Outcome) throws(CommandFailure) {
-        switch outcome {
-        case .interrupted(let directory, let done, let count):
-            if done > 0 {
-                Terminal.error(
-                    "\(done) of \(count) runs are kept; the same options with --resume \(directory) "
-                        + "go on from there")
-            }
-            throw .interrupted
-        case .finished(let result):
-            try ComparisonDocuments.tell(result, as: output.format)
-        }
+        try ComparisonSession(
+            plan, metrics: metrics, assertions: assertions, resumed: comparison.resume,
+            output: output
+        ).run(against: baseline, jobs: comparison.jobs)
     }
 
     // MARK: Options
-
-    private func place() throws(CommandFailure) -> ComparisonRunner.Output {
-        switch (comparison.resume, output.output) {
-        case (_?, _?): throw .usage("--resume: the results go to its directory; leave out --output")
-        case (let directory?, nil): return .resumed(directory)
-        case (nil, let directory?): return .directory(directory)
-        case (nil, nil): return .named
-        }
-    }
 
     private func plan() throws(CommandFailure) -> ComparisonPlan {
         var base = HandoverScenario()

@@ -20,10 +20,19 @@ struct ScenarioOptions: ParsableArguments {
     @Flag(help: "List the scenarios that are built in.")
     var listScenarios = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Go on where this directory of a scenario was left.", valueName: "directory"))
+    var resume: String?
+
     mutating func validate() throws {
         if listScenarios, scenario != nil {
             throw ValidationError("--list-scenarios goes without --scenario")
         }
+        if resume != nil, scenario == nil {
+            throw ValidationError("--resume goes on with a --scenario")
+        }
+        if resume?.isEmpty == true { throw ValidationError("--resume: name a directory") }
     }
 }
 
@@ -67,32 +76,16 @@ struct ScenarioExperiment {
             }
             return
         }
-        var configuration = ComparisonRunner.Configuration(version: CommandLineTool.version)
-        configuration.output = command.output.output.map { .directory($0) } ?? .named
-        configuration.metrics = file.metrics
-        configuration.assertions = assertions
-        let progress = Progress(isQuiet: command.output.quiet)
-        let reports = ComparisonProgress(progress, metrics: file.metrics)
-        let outcome: ComparisonRunner.Outcome
-        do {
-            outcome = try ComparisonRunner(plan, configuration) { reports.report($0) }
-                .run(rendering: ComparisonDocuments.all)
-        } catch {
-            progress.finish()
-            throw CommandFailure(error)
-        }
-        progress.finish()
-        switch outcome {
-        case .interrupted(let directory, let done, let count):
-            if done > 0 { Terminal.error("\(done) of \(count) runs are kept in \(directory)") }
-            throw .interrupted
-        case .finished(let result):
-            try ComparisonDocuments.tell(result, as: command.output.format)
-        }
+        try ComparisonSession(
+            plan, metrics: file.metrics, assertions: assertions, resumed: command.file.resume,
+            output: command.output
+        ).run()
     }
 
     private func plan(_ file: ScenarioFile) throws(CommandFailure) -> ComparisonPlan {
-        let seed = command.how.seed ?? command.how.randomSeed
+        let seed =
+            command.how.seed ?? command.file.resume.flatMap(ComparisonRunner.seed)
+            ?? command.how.randomSeed
         do {
             return try file.plan(topology: TestbedLibrary.topology) { scenario in
                 command.apply(to: &scenario)

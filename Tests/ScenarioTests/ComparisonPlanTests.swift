@@ -64,6 +64,7 @@ import Topology
         (["duration=4"], "has its unit"), (["size=4miles"], "octets"),
         (["mode=break-before-make,break-before-make"], "twice"),
         (["mode=break-before-make", "mode=make-before-break"], "twice"),
+        (["lte.delay=10ms,0.01s"], "'lte.delay=10ms' and 'lte.delay=0.01s' do the same"),
         (["client=swift,kernel"], "cell 'client=kernel': --client"),
         (["duration=1s"], "ends too early"), (["testbed=wifi"], "wifi"),
         (

@@ -90,7 +90,23 @@ package struct ComparisonPlan: Sendable {
             cell.expectations = expectations(cell)
             cells.append(cell)
         }
+        try Self.refuseTwins(cells)
         self.cells = cells
+    }
+
+    /// A comparison of what is the same shows nothing.
+    private static func refuseTwins(_ cells: [ComparisonCell]) throws(ComparisonProblem) {
+        struct Content: Hashable {
+            var scenario: HandoverScenario
+            var topology: Topology
+        }
+        var known: [Content: String] = [:]
+        for cell in cells {
+            let content = Content(scenario: cell.scenario, topology: cell.topology)
+            if let twin = known.updateValue(cell.label, forKey: content) {
+                throw ComparisonProblem("'\(twin)' and '\(cell.label)' do the same")
+            }
+        }
     }
 
     private static func cell(

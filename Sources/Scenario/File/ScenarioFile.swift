@@ -69,7 +69,7 @@ extension ScenarioFile {
         if going.isEmpty, !legs.isEmpty {
             throw ComparisonProblem("none of the legs runs with --backend \(backend.rawValue)")
         }
-        let plan = try ComparisonPlan(
+        return try ComparisonPlan(
             base: base, axes: (going.isEmpty ? [] : [ComparisonAxis(legs: going)]) + axes,
             story: story,
             expectations: { cell in
@@ -82,8 +82,6 @@ extension ScenarioFile {
                 overriding(&$0)
                 $0.backend = backend
             })
-        try Self.refuseTwins(plan.cells)
-        return plan
     }
 
     /// The backend to be used, of what was wished for.
@@ -95,20 +93,5 @@ extension ScenarioFile {
                     + backends.map(\.rawValue).joined(separator: " and "))
         }
         return wish
-    }
-
-    /// A comparison of what is the same shows nothing.
-    private static func refuseTwins(_ cells: [ComparisonCell]) throws(ComparisonProblem) {
-        struct Content: Hashable {
-            var scenario: HandoverScenario
-            var topology: Topology
-        }
-        var known: [Content: String] = [:]
-        for cell in cells {
-            let content = Content(scenario: cell.scenario, topology: cell.topology)
-            if let twin = known.updateValue(cell.label, forKey: content) {
-                throw ComparisonProblem("'\(twin)' and '\(cell.label)' do the same")
-            }
-        }
     }
 }
