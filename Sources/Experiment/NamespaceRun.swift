@@ -249,7 +249,8 @@ final class NamespaceRun {
         for event in scenario.events {
             guard case .afterStart = event.time, event.action == .breakOldPath else { continue }
             let instant = scenario.breakTime(
-                start: started.time, phase: RecordPhase(event: started))
+                start: started.time, phase: RecordPhase(event: started),
+                delay: scenario.oldPathDelay(on: topology))
             Self.add(Appointment(time: instant, deed: .breakOldPath), to: &agenda)
         }
         while !agenda.isEmpty {

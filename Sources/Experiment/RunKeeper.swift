@@ -153,10 +153,10 @@ struct RunKeeper {
             old: 0, new: 1, newPath: ways(of: 1), oldPath: ways(of: 0))
     }
 
-    private func ways(of path: Int) -> NewPath {
+    private func ways(of path: Int) -> PathProfile {
         let path = topology.paths[path]
         let isV6 = path.clientAddress.isV6
-        return NewPath(
+        return PathProfile(
             promotion: path.promotion?.delay ?? .zero,
             up: .init(delay: path.up.oneWayDelay, rate: path.up.rate, isV6: isV6),
             down: .init(delay: path.down.oneWayDelay, rate: path.down.rate, isV6: isV6))

@@ -55,8 +55,7 @@ private final class SimulatedRun {
         record.failure = network.start()
         let limit = simulation.now + scenario.duration + Self.patience
         if !simulation.run(until: limit, isDone: { network.isOver }) {
-            record.failure =
-                "the connection did not end within \(Int(limit.nanoseconds / 1_000_000_000)) s"
+            record.failure = record.failure ?? whoIsLeft(limit)
         }
         simulation.run(until: simulation.now + Self.afterwards)
         record.clientSummary = network.endpoint(network.client).summary
@@ -70,13 +69,28 @@ private final class SimulatedRun {
         }
     }
 
+    /// Which end has not ended at the `limit`, and what became of the other one.
+    private func whoIsLeft(_ limit: Instant) -> String {
+        let seconds = "\(limit.nanoseconds / 1_000_000_000) s"
+        let ends = [(network.client, "client"), (network.server, "server")]
+        let left = ends.filter { !network.isClosed[$0.0] }
+        guard left.count == 1 else { return "the connection did not end within \(seconds)" }
+        let other = ends.first { network.isClosed[$0.0] }
+        let why = other.flatMap { host, name in
+            network.endpoint(host).failure.map { "; of the \(name), \($0)" }
+        }
+        return "the \(left[0].1) did not end within \(seconds)" + (why ?? "")
+    }
+
     /// The workload has begun: from here the time line counts.
     private func workloadStarted() {
         let endpoint = network.endpoint(network.client)
         record.start = simulation.now
         for event in scenario.events {
             guard case .afterStart = event.time, event.action == .breakOldPath else { continue }
-            let instant = scenario.breakTime(start: simulation.now, phase: endpoint.recordPhase)
+            let instant = scenario.breakTime(
+                start: simulation.now, phase: endpoint.recordPhase,
+                delay: scenario.oldPathDelay(on: topology))
             simulation.at(instant) { [unowned self] _ in breakOldPath() }
         }
         for step in LinkTimetable(scenario, topology).steps {

@@ -1,7 +1,7 @@
 package import NetworkPrimitives
 
-/// The new path as the topology has it.
-package struct NewPath: Hashable, Sendable {
+/// A path as the topology has it.
+package struct PathProfile: Hashable, Sendable {
     /// Client to server.
     package var up: Way
     /// Server to client.
@@ -61,7 +61,7 @@ package struct HandoverLimits: Hashable, Sendable {
     /// `nextRecord` is the time from `ready` until the application writes what the receiver lacks
     /// first; zero if it was written before. Nothing delivers an octet that is not written yet.
     package init(
-        _ scenario: HandoverScenario, newPath: NewPath, oldPath: NewPath? = nil,
+        _ scenario: HandoverScenario, newPath: PathProfile, oldPath: PathProfile? = nil,
         unacknowledgedBytes: Int? = nil, nextRecord: Duration = .zero
     ) {
         if scenario.isNull {
@@ -90,7 +90,7 @@ package struct HandoverLimits: Hashable, Sendable {
     /// notice by itself that the old one has gone silent: the last data that were lost left one way
     /// before the break, and the probe for them (RFC 8985, 7.2) is due two round trips later.
     private static func signalDelay(
-        _ scenario: HandoverScenario, _ newPath: NewPath, _ oldPath: NewPath?
+        _ scenario: HandoverScenario, _ newPath: PathProfile, _ oldPath: PathProfile?
     ) -> Duration? {
         guard scenario.direction == .download, scenario.mode == .makeBeforeBreak else {
             return newPath.up.delay
@@ -104,7 +104,7 @@ package struct HandoverLimits: Hashable, Sendable {
 
     /// `earliest` is when, from `ready` on, the sender may and can send what is lacking.
     private static func limit(
-        _ scenario: HandoverScenario, _ path: NewPath, _ record: Duration, _ pending: Int?,
+        _ scenario: HandoverScenario, _ path: PathProfile, _ record: Duration, _ pending: Int?,
         earliest: Duration
     ) -> Measured {
         // In break-before-make the link up event of the new path tells most policies in any case.
@@ -126,25 +126,26 @@ package struct HandoverLimits: Hashable, Sendable {
     /// From `ready` until the sender may use the new path: the table of design/metrics.md less the
     /// last way, with the delay of each way instead of half an RTT.
     private static func permission(
-        _ scenario: HandoverScenario, _ path: NewPath, _ signal: Duration
+        _ scenario: HandoverScenario, _ path: PathProfile, _ signal: Duration
     ) -> Duration {
         let trip = path.roundTrip
+        let refusal = scenario.isJoinRefusedFirst ? trip : .zero
         switch (scenario.joinsAfterBreak, scenario.direction, scenario.agreedJoin) {
         case (false, .upload, _): return .zero
         case (false, .download, _): return signal
         // SYN and SYN/ACK, third and fourth ACK.
-        case (true, .upload, .standard): return trip * 2
+        case (true, .upload, .standard): return refusal + trip * 2
         case (true, .upload, .earlyData): return trip
         case (true, .upload, .synData): return .zero
         // The third ACK authorises the server.
         case (true, .download, .standard), (true, .download, .earlyData):
-            return trip + path.up.delay
+            return refusal + trip + path.up.delay
         case (true, .download, .synData): return path.up.delay
         }
     }
 
     /// Time on the line of so many octets of payload in full frames; `nil` is one full frame.
-    private static func serialisation(octets: Int?, on way: NewPath.Way) -> Duration {
+    private static func serialisation(octets: Int?, on way: PathProfile.Way) -> Duration {
         guard let rate = way.rate else { return .zero }
         guard let octets else { return rate.serialisation(bytes: fullFrame) }
         let overhead = frameOverhead + (way.isV6 ? extraV6 : 0)

@@ -1,7 +1,14 @@
+internal import LinkModel
 internal import NetworkPrimitives
 package import Topology
 
 extension HandoverScenario {
+    /// One way on the path that breaks, as the workload's bytes go.
+    package func oldPathDelay(on topology: Topology) -> Duration {
+        let path = topology.paths[0]
+        return direction == .upload ? path.up.oneWayDelay : path.down.oneWayDelay
+    }
+
     /// What is wrong with running this on a topology; `nil` if nothing is.
     package func problem(on topology: Topology) -> ScenarioProblem? {
         guard topology.paths.count >= 2 else {

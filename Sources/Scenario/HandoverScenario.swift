@@ -225,6 +225,12 @@ extension HandoverScenario {
     /// The variant that the ends can agree on: the kernel knows the standard join only.
     package var agreedJoin: JoinVariant { server == .swift ? join : .standard }
 
+    /// Whether a join is refused before it is agreed on: the kernel answers the SYN of the published
+    /// Fast Join, which has no MP_JOIN, like that of a connection of its own.
+    package var isJoinRefusedFirst: Bool {
+        server == .kernel && join == .synData && fastJoinProfile == .multimob
+    }
+
     /// Everything that is wrong with the options, in their order; empty if the scenario can run.
     package var problems: [ScenarioProblem] {
         timingProblems + linkChangeProblems + workloadProblems + endpointProblems + switchProblems

@@ -92,12 +92,11 @@ package struct MeasuredPaths: Hashable, Sendable {
     package var old: Int
     /// Index of the path that takes over.
     package var new: Int
-    package var newPath: NewPath
-    /// Counts for the limits of `address-removed`, where it still delivers.
-    package var oldPath: NewPath?
+    package var newPath: PathProfile
+    package var oldPath: PathProfile
 
     package init(
-        all: [HandoverQuestion.Path], old: Int, new: Int, newPath: NewPath, oldPath: NewPath? = nil
+        all: [HandoverQuestion.Path], old: Int, new: Int, newPath: PathProfile, oldPath: PathProfile
     ) {
         self.all = all
         self.old = old
@@ -164,7 +163,7 @@ extension HandoverQuestion {
     }
 }
 
-extension NewPath.Way {
+extension PathProfile.Way {
     /// Payload bits per second in full frames; `nil` without a rate.
     fileprivate var goodput: Double? {
         let share =
@@ -284,7 +283,8 @@ extension RunResult {
         let wake = scenario.mode == .breakBeforeMake ? paths.newPath.promotion : .zero
         let nextRecord =
             measurement.hadAllArrivedAtReady.value == true
-            ? scenario.nextRecordAfterReady : .zero
+            ? scenario.nextRecordAfterReady(delay: paths.oldPath.way(scenario.direction).delay)
+            : .zero
         let limits = HandoverLimits(
             scenario, newPath: paths.newPath, oldPath: paths.oldPath,
             unacknowledgedBytes: measurement.unknownToSenderAtReady.value,

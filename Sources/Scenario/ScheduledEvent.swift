@@ -51,17 +51,17 @@ extension HandoverScenario {
         return result
     }
 
-    /// When `t0` is to be: `breakAt` after the start, moved on to half-way between two records if
-    /// the workload has a cadence.
-    package func breakTime(start: Instant, phase: RecordPhase?) -> Instant {
+    /// When `t0` is to be: `breakAt` after the start, moved on to its place between two records if the
+    /// workload has a cadence. `delay` is that of the old path, one way in the workload's direction.
+    package func breakTime(start: Instant, phase: RecordPhase?, delay: Duration) -> Instant {
         let earliest = start + breakAt
-        return phase?.halfWay(notBefore: earliest) ?? earliest
+        return phase?.breakTime(notBefore: earliest, delay: delay) ?? earliest
     }
 
-    /// From `ready` until the next record is due: `t0` lies half-way between two. Zero without a
-    /// cadence, and where records have fallen due before the new path came up. Interactive bursts have
-    /// pauses, and `t0` has no fixed place among them.
-    package var nextRecordAfterReady: Duration {
+    /// From `ready` until the next record is due, with the same `delay`. Zero without a cadence, and
+    /// where records have fallen due before the new path came up. Interactive bursts have pauses, and
+    /// `t0` has no fixed place among them.
+    package func nextRecordAfterReady(delay: Duration) -> Duration {
         let workload = workload(seed: seed)
         let ready = mode == .breakBeforeMake ? makeAfter : .zero
         if workload.kind == .interactive, var schedule = RecordSchedule(workload) {
@@ -71,6 +71,7 @@ extension HandoverScenario {
             }
         }
         guard workload.isPeriodic else { return .zero }
-        return max(workload.interval / 2 - ready, .zero)
+        let offset = RecordPhase.breakOffset(interval: workload.interval, delay: delay)
+        return max(workload.interval - offset - ready, .zero)
     }
 }

@@ -73,12 +73,24 @@ package struct RecordPhase: Hashable, Sendable {
         self.interval = interval
     }
 
-    /// The first moment not before `earliest` that lies half-way between two records: where `t0` of
-    /// a run is locked (design/metrics.md), so that runs are comparable.
-    package func halfWay(notBefore earliest: Instant) -> Instant {
+    /// From the departure of a record to where `t0` of a run is locked, so that runs are comparable:
+    /// half-way between a departure and an arrival after `delay`, in the longer of the two spans that
+    /// there are, the one with a record on its way if they are equal. Where `t0` met an arrival,
+    /// microseconds would decide whether that record is lost.
+    package static func breakOffset(interval: Duration, delay: Duration) -> Duration {
+        let step = interval.wholeNanoseconds
+        guard step > 0 else { return .zero }
+        let arrival = delay.wholeNanoseconds % step
+        return .nanoseconds(arrival * 2 >= step ? arrival / 2 : (arrival + step) / 2)
+    }
+
+    /// The first moment not before `earliest` that lies `breakOffset` behind a record.
+    package func breakTime(notBefore earliest: Instant, delay: Duration) -> Instant {
         let step = interval.wholeNanoseconds
         guard step > 0 else { return earliest }
-        let first = reference.nanoseconds + step / 2
+        let first =
+            reference.nanoseconds
+            + Self.breakOffset(interval: interval, delay: delay).wholeNanoseconds
         let distance = earliest.nanoseconds - first
         let remainder = ((distance % step) + step) % step
         return Instant(

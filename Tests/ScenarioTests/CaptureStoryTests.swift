@@ -14,13 +14,14 @@ import WireFormat
     private static func story(_ moments: [(Milestone, Double)]) -> CaptureStory {
         var timeline = Timeline()
         for (milestone, milliseconds) in moments { timeline[milestone] = milliseconds }
-        let way = NewPath.Way(delay: .milliseconds(30), rate: nil)
+        let way = PathProfile.Way(delay: .milliseconds(30), rate: nil)
         return CaptureStory(
             timeline, breakTime: zero,
             paths: MeasuredPaths(
                 all: [
                     .init("wifi", clientAddresses: [wifi]), .init("lte", clientAddresses: [lte]),
-                ], old: 0, new: 1, newPath: NewPath(up: way, down: way)),
+                ], old: 0, new: 1, newPath: PathProfile(up: way, down: way),
+                oldPath: PathProfile(up: way, down: way)),
             servers: [server])
     }
 
@@ -118,10 +119,12 @@ import WireFormat
     @Test func withoutBreakNothingIsTold() {
         var timeline = Timeline()
         timeline.setUnknown(.ready, because: "no break (--null)")
-        let way = NewPath.Way(delay: .milliseconds(30), rate: nil)
+        let way = PathProfile.Way(delay: .milliseconds(30), rate: nil)
         var story = CaptureStory(
             timeline, breakTime: nil,
-            paths: MeasuredPaths(all: [], old: 0, new: 1, newPath: NewPath(up: way, down: way)),
+            paths: MeasuredPaths(
+                all: [], old: 0, new: 1, newPath: PathProfile(up: way, down: way),
+                oldPath: PathProfile(up: way, down: way)),
             servers: [])
         let packet = Self.packet(0, from: Self.wifi, to: Self.server)
         #expect(story.comments(on: packet, at: .atClient, isLast: true).isEmpty)

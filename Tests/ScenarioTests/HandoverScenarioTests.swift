@@ -46,12 +46,15 @@ struct HandoverScenarioTests {
         #expect(scenario.events.map(\.action) == [.newPathUp, .stopWorkload])
     }
 
-    @Test func breakIsLockedHalfWayBetweenTwoRecords() {
+    @Test func breakIsLockedToItsPlaceBetweenTwoRecords() {
         let scenario = HandoverScenario()
         let start = Instant(nanoseconds: 7_000_000)
         let phase = RecordPhase(reference: start, interval: .milliseconds(20))
-        #expect(scenario.breakTime(start: start, phase: nil) == start + .milliseconds(1_500))
-        #expect(scenario.breakTime(start: start, phase: phase) == start + .milliseconds(1_510))
+        func breakTime(_ phase: RecordPhase?) -> Instant {
+            scenario.breakTime(start: start, phase: phase, delay: .milliseconds(10))
+        }
+        #expect(breakTime(nil) == start + .milliseconds(1_500))
+        #expect(breakTime(phase) == start + .milliseconds(1_505))
     }
 
     private typealias Change = @Sendable (inout HandoverScenario) -> Void
@@ -116,7 +119,7 @@ struct HandoverScenarioTests {
 @Suite("Limits and floors")
 struct HandoverLimitsTests {
     /// LTE of the default testbed: 20 Mbit/s, 30 ms each way.
-    private let lte = NewPath(
+    private let lte = PathProfile(
         up: .init(delay: .milliseconds(30), rate: BitRate(bitsPerSecond: 20_000_000)),
         down: .init(delay: .milliseconds(30), rate: BitRate(bitsPerSecond: 20_000_000)))
     /// 294 octets at 20 Mbit/s.
@@ -143,15 +146,27 @@ struct HandoverLimitsTests {
         #expect(floor <= limit)
     }
 
+    /// A round trip for the refusal of the published Fast Join, and the standard join behind it.
+    @Test(arguments: [(Direction.upload, 3.5), (.download, 3)])
+    func kernelRefusesThePublishedFastJoinFirst(direction: Direction, roundTrips: Double) throws {
+        var scenario = HandoverScenario()
+        scenario.workloadKind = .stream
+        (scenario.server, scenario.direction) = (.kernel, direction)
+        (scenario.join, scenario.fastJoinProfile) = (.synData, .multimob)
+        let limit = try #require(HandoverLimits(scenario, newPath: lte).limit.value)
+        #expect(abs(limit - (roundTrips * 60 + record)) < 1e-9)
+    }
+
     /// Nothing delivers an octet that is not written yet: where all had arrived at `ready`, the next
-    /// record counts, half an interval later.
+    /// record counts.
     @Test func nothingDeliversWhatIsNotWritten() throws {
         var scenario = HandoverScenario()
         scenario.mode = .makeBeforeBreak
         scenario.workloadKind = .stream
-        #expect(scenario.nextRecordAfterReady == .milliseconds(10))
+        func nextRecord() -> Duration { scenario.nextRecordAfterReady(delay: .milliseconds(20)) }
+        #expect(nextRecord() == .milliseconds(10))
         func limits() -> HandoverLimits {
-            HandoverLimits(scenario, newPath: lte, nextRecord: scenario.nextRecordAfterReady)
+            HandoverLimits(scenario, newPath: lte, nextRecord: nextRecord())
         }
         #expect(abs(try #require(limits().limit.value) - (10 + 30 + record)) < 1e-9)
         #expect(abs(try #require(limits().floor.value) - (10 + 30 + record)) < 1e-9)
@@ -160,10 +175,10 @@ struct HandoverLimitsTests {
         #expect(abs(try #require(limits().limit.value) - (60 + record)) < 1e-9)
         // Records fell due while there was no path.
         scenario.mode = .breakBeforeMake
-        #expect(scenario.nextRecordAfterReady == .zero)
+        #expect(nextRecord() == .zero)
         scenario.workloadKind = .bulk
         scenario.mode = .makeBeforeBreak
-        #expect(scenario.nextRecordAfterReady == .zero)
+        #expect(nextRecord() == .zero)
     }
 
     @Test func bulkUploadSendsFirstWhatHasNoDataACK() throws {
@@ -195,7 +210,7 @@ struct HandoverLimitsTests {
         scenario.direction = .download
         scenario.breakKind = .addressRemoved
         #expect(HandoverLimits(scenario, newPath: lte).limit.value == nil)
-        let wifi = NewPath(
+        let wifi = PathProfile(
             up: .init(delay: .milliseconds(10), rate: nil),
             down: .init(delay: .milliseconds(10), rate: nil))
         let limits = HandoverLimits(scenario, newPath: lte, oldPath: wifi)
@@ -213,9 +228,9 @@ struct HandoverLimitsTests {
         scenario.workloadKind = .stream
         scenario.mode = .makeBeforeBreak
         scenario.direction = .download
-        func path(_ delay: Int) -> NewPath {
-            let way = NewPath.Way(delay: .milliseconds(delay), rate: nil)
-            return NewPath(up: way, down: way)
+        func path(_ delay: Int) -> PathProfile {
+            let way = PathProfile.Way(delay: .milliseconds(delay), rate: nil)
+            return PathProfile(up: way, down: way)
         }
         let limits = HandoverLimits(scenario, newPath: path(delay), oldPath: path(10))
         #expect(limits.limit.value == Double(known + delay))
@@ -242,7 +257,7 @@ struct HandoverLimitsTests {
     }
 
     @Test func asymmetricPathUsesTheDelayOfEachWay() throws {
-        let path = NewPath(
+        let path = PathProfile(
             up: .init(delay: .milliseconds(40), rate: nil),
             down: .init(delay: .milliseconds(10), rate: nil))
         var scenario = HandoverScenario()

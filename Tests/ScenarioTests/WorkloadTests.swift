@@ -200,13 +200,19 @@ struct BytePatternTests {
 
 @Suite("Where the records lie")
 struct RecordPhaseTests {
-    @Test func halfWayIsHalfWay() {
+    /// Half-way between a departure and an arrival, where the most time is.
+    @Test(arguments: [
+        (0, 10), (1, 10.5), (5, 12.5), (10, 5), (15, 7.5), (20, 10), (25, 12.5), (30, 5),
+    ])
+    func breakIsFarFromDeparturesAndArrivals(delay: Int, offset: Double) {
         let phase = RecordPhase(
             reference: Instant(nanoseconds: 1_003_000_000), interval: .milliseconds(20))
         for earliest in stride(from: Int64(900_000_000), to: 1_100_000_000, by: 1_000_000) {
-            let time = phase.halfWay(notBefore: Instant(nanoseconds: earliest))
+            let time = phase.breakTime(
+                notBefore: Instant(nanoseconds: earliest), delay: .milliseconds(delay))
             #expect(time.nanoseconds >= earliest && time.nanoseconds < earliest + 20_000_000)
-            #expect((time.nanoseconds - 1_003_000_000 - 10_000_000) % 20_000_000 == 0)
+            let place = (time.nanoseconds - 1_003_000_000) % 20_000_000
+            #expect((place + 20_000_000) % 20_000_000 == Int64(offset * 1e6))
         }
     }
 }

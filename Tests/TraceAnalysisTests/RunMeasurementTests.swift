@@ -6,14 +6,14 @@ import WireFormat
 
 /// From a report to the numbers of a run, and the endpoints' word against it.
 @Suite struct RunMeasurementTests {
-    static let lte = NewPath(
+    static let lte = PathProfile(
         up: .init(delay: .milliseconds(30), rate: BitRate(bitsPerSecond: 20_000_000)),
         down: .init(delay: .milliseconds(30), rate: BitRate(bitsPerSecond: 20_000_000)))
     static let paths = MeasuredPaths(
         all: [
             .init("wifi", clientAddresses: [TraceScript.wifi.address]),
             .init("lte", clientAddresses: [TraceScript.lte.address]),
-        ], old: 0, new: 1, newPath: lte)
+        ], old: 0, new: 1, newPath: lte, oldPath: lte)
 
     static func scenario(_ mode: HandoverMode) -> HandoverScenario {
         var scenario = HandoverScenario()
