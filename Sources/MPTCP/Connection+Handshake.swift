@@ -87,10 +87,10 @@ extension Connection {
             // RFC 8684, 3.1: we said with the C flag that nobody is to join here.
             !(deniesInitialAddress && tuple.local.address == initialLocalAddress)
         else { return MPTCPReset(.administrativelyProhibited) }
-        guard hasRoomForSubflow, makeRoomForPendingJoin(now: now) else {
+        guard hasRoomForSubflow, !hasManyClosingSubflows, makeRoomForPendingJoin(now: now) else {
             counters.joinsFailed += 1
             mib.count(.joinRejected)
-            // The limit is there to stay, half-open joins are not (RFC 8684, 3.6).
+            // The limit is there to stay, half-open joins are not (RFC 8684, 3.6), nor are closing ones.
             return hasRoomForSubflow
                 ? MPTCPReset(.lackOfResources, isTransient: true)
                 : MPTCPReset(.administrativelyProhibited)
@@ -182,6 +182,12 @@ extension Connection {
     var hasRoomForSubflow: Bool {
         subflows.count { $0.isAlive && $0.pendingSince == nil }
             <= configuration.maximumExtraSubflows
+    }
+
+    /// Subflows that are closing take no place under the limit, and there is an end to them, too:
+    /// whoever joins, closes and never answers would fill the memory with them.
+    private var hasManyClosingSubflows: Bool {
+        subflows.count { !$0.isAlive && $0.tcp.state != .timeWait } > 2 * configuration.maximumExtraSubflows + 8
     }
 
     @discardableResult

@@ -146,6 +146,7 @@ extension Connection {
         // RFC 8684, 3.4.2: it is not removed. It only stands by: the peer wants to be rid of it.
         subflows[index].isRetired = false
         subflows[index].isSpared = true
+        if subflows[index].remoteAddressID == .initial { paths.isPeerInitialRemoved = false }
         log(
             "removed_address_answers", now: now,
             ("subflow", .number(Int(subflows[index].id.rawValue))))
@@ -394,7 +395,7 @@ extension Connection {
     }
 
     /// Moves bytes that are in order on a subflow to the connection, as far as they are mapped.
-    private mutating func drain(_ index: Int, now: Instant) {
+    mutating func drain(_ index: Int, now: Instant) {
         guard index < subflows.count, !isFallback, data.failure == nil, closeReason == nil
         else { return }
         let before = data.received.end

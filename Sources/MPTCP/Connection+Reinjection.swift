@@ -36,7 +36,7 @@ extension Connection {
         let patience =
             max(subflows[carrier].tcp.rtt.timeout, 200_000_000)
             << min(data.retransmissionBackoff, 8)
-        return (mapping.sentAt + .nanoseconds(patience), carrier)
+        return (max(mapping.sentAt + .nanoseconds(patience), data.earliestReinjection), carrier)
     }
 
     /// Whether another subflow could carry the head.
@@ -145,6 +145,7 @@ extension Connection {
             drainInFallback(0, now: now)
         } else {
             subflows[0].tcp.requestProbe()
+            data.earliestReinjection = now + .nanoseconds(subflows[0].tcp.rtt.timeout)
         }
     }
 
@@ -180,6 +181,7 @@ extension Connection {
         }
         if data.isFINSent, !data.isFINAcknowledged {
             subflows[index].isDataFINPending = true
+            data.finTransmissions = 0
         }
         paths.signalRemovals(on: &subflows[index])
     }

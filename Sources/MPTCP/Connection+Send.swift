@@ -19,15 +19,16 @@ extension Connection {
         guard !candidates.isEmpty else { return }
         adoptOrphans()
         scheduleReinjections(candidates, now: now)
-        guard data.reinjections.isEmpty || data.next == data.acknowledged else { return }
-        if scheduler.kind == .redundant {
-            scheduleRedundantly(candidates, now: now)
-        } else {
-            scheduleNewData(candidates, now: now)
+        if data.reinjections.isEmpty || data.next == data.acknowledged {
+            if scheduler.kind == .redundant {
+                scheduleRedundantly(candidates, now: now)
+            } else {
+                scheduleNewData(candidates, now: now)
+            }
+            if interactive.reason != nil { measurePrimary(now: now) }
+            signalWritable()
+            retransmitOpportunistically(candidates, now: now)
         }
-        if interactive.reason != nil { measurePrimary(now: now) }
-        signalWritable()
-        retransmitOpportunistically(candidates, now: now)
         armWindowProbe(candidates, now: now)
     }
 
@@ -157,13 +158,14 @@ extension Connection {
         data.next += length
     }
 
-    /// mptcp-behaviour, 6.4: everything is acknowledged and the window is closed, or none of the
-    /// subflows that could send has heard yet that it opened.
+    /// mptcp-behaviour, 6.4: something waits, nobody takes it, and nothing is out whose ACK could
+    /// change that. The window is closed, or what said that it opened was lost.
     private mutating func armWindowProbe(_ candidates: [Int], now: Instant) {
-        guard data.next < data.sent.end, data.acknowledged == data.next,
-            data.windowEnd <= data.next
-                || candidates.allSatisfy({ subflows[$0].tcp.sendAllowance <= 0 })
-        else {
+        let isWaiting = data.next < data.sent.end || !data.reinjections.isEmpty
+        let isIdle = candidates.allSatisfy {
+            !subflows[$0].tcp.hasOutstandingData && !subflows[$0].tcp.hasUnsentData
+        }
+        guard isWaiting, isIdle else {
             data.probeDeadline = nil
             return
         }
@@ -172,5 +174,24 @@ extension Connection {
         let timeout = min(base << min(data.probeBackoff, 9), 60_000_000_000)
         data.probeBackoff += 1
         data.probeDeadline = now + .nanoseconds(timeout)
+    }
+
+    /// Asks every subflow for the window: the one that data would take may be dead. Who has not
+    /// answered the last time, though another one has, is suspect.
+    mutating func probeWindow(now: Instant) {
+        mib.count(.windowProbe)
+        let usable = subflows.indices.filter { subflows[$0].isUsable }
+        if let asked = data.probedAt,
+            usable.contains(where: { subflows[$0].tcp.lastReceived > asked })
+        {
+            for index in usable
+            where subflows[index].tcp.lastReceived <= asked
+                && now - asked >= .nanoseconds(subflows[index].tcp.rtt.timeout)
+            {
+                suspect(index, now: now)
+            }
+        }
+        data.probedAt = now
+        for index in usable { subflows[index].tcp.requestProbe() }
     }
 }

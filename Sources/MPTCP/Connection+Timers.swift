@@ -85,10 +85,7 @@ extension Connection {
         }
         if let deadline = data.probeDeadline, deadline <= now {
             data.probeDeadline = nil
-            if let index = scheduler.candidates(subflows).first {
-                mib.count(.windowProbe)
-                subflows[index].tcp.requestProbe()
-            }
+            probeWindow(now: now)
         }
         handlePathDeadline(now: now)
         handleCapabilitiesDeadline(now: now)

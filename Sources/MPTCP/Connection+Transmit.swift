@@ -123,7 +123,7 @@ extension Connection {
         // What the peer cannot understand yet has to wait, or it would be polled for ever.
         guard remoteKey != nil,
             subflows[index].isDataFINPending
-                || subflows[index].isFullyEstablished && !subflows[index].signals.isEmpty
+                || subflows[index].isFullyEstablished && subflows[index].hasSignalToSend
         else { return nil }
         subflows[index].tcp.requestACK()
         return subflows[index].tcp.pollSegment(now: now).map { ($0, true) }

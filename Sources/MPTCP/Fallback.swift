@@ -45,6 +45,8 @@ enum FallbackCause: String, Sendable {
 /// Data whose mapping is wrong or missing waits for the peer's infinite mapping (mptcp-behaviour,
 /// 11.4).
 struct MappingFailure: Sendable {
+    /// Which subflow brought it.
+    var subflow: SubflowID
     /// Where the data starts that has no valid mapping.
     var dataSequenceNumber: DataSequenceNumber
     /// When the subflow is given up.
@@ -164,7 +166,7 @@ extension Connection {
         subflows[index].signal(.fail(dsn))
         data.hasRequestedFallback = true
         data.failure = MappingFailure(
-            dataSequenceNumber: dsn, deadline: now + .seconds(60),
+            subflow: subflows[index].id, dataSequenceNumber: dsn, deadline: now + .seconds(60),
             nextRepeat: now + .nanoseconds(subflows[index].tcp.rtt.timeout))
     }
 
@@ -203,9 +205,10 @@ extension Connection {
     /// MP_FAIL is not acknowledged: it is repeated until the peer's infinite mapping comes.
     mutating func handleMappingFailure(now: Instant) {
         guard var failure = data.failure else { return }
-        guard let index = subflows.indices.first else {
+        guard let index = self.index(of: failure.subflow) else {
             // The subflow took the changed data with it: the peer sends it on another one.
             data.failure = nil
+            for other in subflows.indices { drain(other, now: now) }
             return
         }
         if failure.deadline <= now || !mayFallBack {

@@ -175,6 +175,14 @@ struct Subflow: Sendable {
 
     var isSuspect: Bool { suspectSince != nil }
 
+    /// Whether a signal waits that may leave. An announcement waits until the first data have arrived:
+    /// Linux answers one that overtakes them, and makes nothing of it.
+    var hasSignalToSend: Bool {
+        guard let signal = signals.first else { return false }
+        guard case .addAddress(let option) = signal, option.form != .echo else { return true }
+        return tcp.acknowledgedOffset > 0 || !tcp.hasOutstandingData
+    }
+
     /// RFC 8684, 3.3.8: either side's wish makes it a backup for our sending, as in Linux.
     var isBackup: Bool { isBackupForUs || isBackupForPeer || isSpared }
 

@@ -33,6 +33,8 @@ struct RetransmissionQueue: Sendable {
         /// Sequence numbers newly acknowledged in order or sacked (RFC 9937: DeliveredData).
         var delivered = 0
         var newlySacked = false
+        /// Whether, without SACK, the ACK says that something behind a hole has arrived.
+        var isDuplicateACK = false
         /// Age of the most recently sent segment that was sent once and is now known to have arrived.
         var rttSample: Int64?
         var newestSample: Int64 = .min

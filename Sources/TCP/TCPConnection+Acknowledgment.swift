@@ -156,8 +156,9 @@ extension TCPConnection {
         _ isDuplicate: Bool, _ advances: Bool, _ outcome: inout RetransmissionQueue.Outcome
     ) {
         if isDuplicate {
+            outcome.isDuplicateACK = true
             recovery.duplicateACKs += 1
-            let assumed = min(effectiveMSS, pipe)
+            let assumed = min(effectiveMSS, queue[0].length, pipe)
             recovery.assumedDelivered += assumed
             outcome.delivered = assumed
         } else if advances {

@@ -65,7 +65,7 @@ extension TCPConnection {
         }
         negotiateECN(header.flags)
         rcv.isSACKEnabled = options.isSACKPermitted && configuration.offersSACK
-        if let stamps = options.timestamps, configuration.offersTimestamps {
+        if let stamps = options.timestamps, offersTimestamps {
             timestamps.isEnabled = true
             timestamps.recent = stamps.value
             timestamps.recentAge = now
@@ -74,6 +74,19 @@ extension TCPConnection {
         snd.window = Int(header.window)
         snd.largestWindow = snd.window
         snd.wl1 = header.sequence
+        congestion.maximumSegmentSizeChanged(to: effectiveMSS)
+    }
+
+    /// Whether a SYN of ours carried timestamps, or may carry them in its answer (RFC 7323, 3.2).
+    private var offersTimestamps: Bool {
+        guard state == .synSent, snd.isFirstSYNFull else { return configuration.offersTimestamps }
+        return configuration.offersTimestamps && snd.synTransmissions > 1
+    }
+
+    /// Goes on without timestamps, whose room other options of the handshake need. Only until the
+    /// handshake is complete.
+    public mutating func giveUpTimestamps() {
+        timestamps.isEnabled = false
         congestion.maximumSegmentSizeChanged(to: effectiveMSS)
     }
 
@@ -119,7 +132,9 @@ extension TCPConnection {
         _ header: SegmentHeader, reception: inout Reception, now: Instant
     ) {
         snd.una = snd.initialSequence + 1
-        snd.window = Int(header.window) << snd.windowShift
+        // RFC 7323, 2.2: that of a SYN is never scaled, which completes a simultaneous open.
+        let shift = header.flags.contains(.syn) ? 0 : snd.windowShift
+        snd.window = Int(header.window) << shift
         snd.largestWindow = max(snd.largestWindow, snd.window)
         snd.wl1 = header.sequence
         snd.wl2 = header.acknowledgment
@@ -141,7 +156,7 @@ extension TCPConnection {
         } else if timestamps.isEnabled, let echo = header.options.timestamps?.echo,
             case let age = Int64(timestamps.value(now: now) &- echo), age < 60_000
         {
-            rtt.addSample(age * 1_000_000, now: now)
+            rtt.addSample(max(age, 1) * 1_000_000, isPrecise: false, now: now)
         } else {
             rtt.startAfterRepeatedSYN()
         }

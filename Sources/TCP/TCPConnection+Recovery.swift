@@ -47,7 +47,7 @@ extension TCPConnection {
                 queue.markFirstLost()
                 recovery.isForced = true
             }
-        } else if recovery.duplicateACKs == 3, outcome.delivered > 0 {
+        } else if recovery.duplicateACKs == 3, outcome.isDuplicateACK {
             queue.markFirstLost()
         }
     }

@@ -51,7 +51,13 @@ extension TCPConnection {
             finish(.timedOut)
             return
         }
-        startLossRecovery(now: now)
+        if queue.firstEnd(from: snd.una) > snd.window {
+            // RFC 9293, 3.8.6.1: the peer's window kept it out, which says nothing of the path.
+            queue.markFirstLost()
+            recovery.isForced = true
+        } else {
+            startLossRecovery(now: now)
+        }
         timers.arm(.retransmission, at: now + .nanoseconds(rtt.timeout))
     }
 

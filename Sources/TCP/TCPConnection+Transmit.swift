@@ -71,6 +71,7 @@ extension TCPConnection {
             clamping: configuration.maximumSegmentSize(isV6: isV6))
         header.options.isSACKPermitted = isAnswer ? rcv.isSACKEnabled : configuration.offersSACK
         if isAnswer {
+            timestamps.lastACKSent = rcv.nxt
             // RFC 7323, 2.2: only in answer to the option.
             header.options.windowScale =
                 rcv.windowShift > 0 || snd.windowShift > 0 ? UInt8(rcv.windowShift) : nil
@@ -127,7 +128,9 @@ extension TCPConnection {
         counters.dataSegmentsSent += 1
         recovery.undo.noteRetransmission(sent.sequenceLength, now: now.nanoseconds)
         noteDataSent(sent.sequenceLength, now: now)
-        if !timers.isArmed(.retransmission) { rearmRetransmission(now: now) }
+        // The answer to the first hole of recovery takes a round trip from now on (RFC 6675, 6).
+        let isFirstHole = recovery.phase == .recovery && sent.sequence == snd.una
+        if isFirstHole || !timers.isArmed(.retransmission) { rearmRetransmission(now: now) }
         var flags: TCPFlags = sent.isFIN ? [.ack, .fin] : .ack
         if sent.length > 0 { flags.insert(.psh) }
         var header = header(flags: flags, now: now)
@@ -145,7 +148,7 @@ extension TCPConnection {
         recovery.isPersistPending = false
         guard !pending.isEmpty else { return nil }
         if isProbe {
-            // The window probe: one octet, or a whole small mapping, beyond the window.
+            // The window probe: the next segment, beyond the window.
             if let segment = takeNewData(limit: effectiveMSS, isWindowProbe: true, now: now) {
                 return segment
             }

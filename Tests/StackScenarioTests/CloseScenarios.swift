@@ -95,6 +95,24 @@ import WireFormat
         network.expectNoLivelock(12_000)
     }
 
+    /// The carrier dies while the window is closed, and the backup alone hears that it opened.
+    @Test func windowOpensOnTheBackup() {
+        var shape = TwoPathNetwork.Shape()
+        shape.server.connection.receiveBuffer = 128 * 1_024
+        let network = TwoPathNetwork(shape, upload: 1_000_000, download: 0)
+        network.serverApp.isPaused = true
+        network.at(3_000) { $0.cut(0) }
+        network.at(4_000) {
+            $0.serverApp.isPaused = false
+            $0.pump($0.server)
+            $0.simulation.perform($0.server) { _ in }
+        }
+        network.run(.seconds(12))
+        #expect(network.serverApp.received == 1_000_000)
+        network.expectSound()
+        network.expectNoLivelock(12_000)
+    }
+
     /// REMOVE_ADDR is neither acknowledged nor retransmitted by the protocol: it is repeated.
     @Test func lostRemoval() {
         let network = TwoPathNetwork(upload: 0, download: 3_000_000)

@@ -251,6 +251,27 @@ import WireFormat
         #expect(network.first("fallback", network.client) == nil)
     }
 
+    /// The data changes while a join is half open: the listener asks for a fallback, and the opener,
+    /// for whom the join is complete, ends the subflow instead. The join has nothing to do with it.
+    @Test func checksumFailureBesideHalfOpenJoin() {
+        let network = TwoPathNetwork(checksumShape(.full), upload: 800_000, download: 0)
+        network.recordsPackets = true
+        var isDone = false
+        network.filter { [unowned network] segment, link, isForward in
+            guard link == 0, isForward, !segment.payload.isEmpty, !isDone,
+                network.simulation.now > network.milliseconds(95)
+            else { return true }
+            isDone = true
+            segment.payload[0] ^= 0xff
+            return true
+        }
+        #expect(network.run(.seconds(10)))
+        network.expectIntact()
+        #expect(network.first("checksum_failed", network.server) != nil)
+        let resets = network.sightings.filter { $0.isEntering && $0.segment.isReset }
+        #expect(Set(resets.map(\.link)) == [0])
+    }
+
     /// Checksums on both paths, and nothing is wrong with them.
     @Test func checksumsHold() {
         let network = TwoPathNetwork(checksumShape(.full), upload: 500_000, download: 500_000)

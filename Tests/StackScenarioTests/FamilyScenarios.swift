@@ -1,6 +1,7 @@
 import HostStack
 import MPTCP
 import NetworkPrimitives
+import NetworkSimulation
 import Testing
 import WireFormat
 
@@ -55,6 +56,27 @@ import WireFormat
         #expect(id == announced.addressID)
         let data = network.sightings.contains { $0.link == 1 && !$0.segment.payload.isEmpty }
         #expect(data)
+    }
+
+    /// Linux answers an announcement that overtakes the first data, and makes nothing of it: where
+    /// neither arrives, the announcement is repeated behind them.
+    @Test func announcementDoesNotOvertakeTheFirstData() throws {
+        let network = mixed(.full, octets: 100_000)
+        network.filter { [unowned network] segment, _, isForward in
+            isForward || network.simulation.now > network.milliseconds(1_500)
+                || segment.payload.isEmpty && segment.announcement == nil
+        }
+        #expect(network.run(.seconds(10)))
+        network.expectIntact()
+        let arrived = try #require(
+            network.sightings.first {
+                !$0.isForward && !$0.isEntering && !$0.segment.payload.isEmpty
+            })
+        let announced = network.sightings.filter {
+            !$0.isForward && $0.segment.announcement != nil
+        }.map(\.time)
+        #expect(announced.count { $0 < arrived.time } <= 1)
+        #expect(announced.last.map { $0 > arrived.time } == true)
     }
 
     /// Break-before-make lives from what was announced before the break: the announcement is

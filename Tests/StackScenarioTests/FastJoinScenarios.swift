@@ -49,6 +49,23 @@ import WireFormat
             serverJoin: server, prepare: prepare)
     }
 
+    /// Timestamps that somebody puts where there is just room for them: what answers has none.
+    @Test(arguments: [true, false]) func addedTimestamps(inSYN: Bool) {
+        let result = handover { network in
+            network.filter { segment, link, _ in
+                guard link == 1, inSYN ? segment.isSYN : segment.isSYNACK else { return true }
+                segment.header.options.maximumSegmentSize = nil
+                segment.header.options.windowScale = nil
+                segment.header.options.isSACKPermitted = false
+                segment.header.options.timestamps = Timestamps(value: 1, echo: 0)
+                return true
+            }
+        }
+        result.network.expectIntact()
+        #expect(result.network.fastJoinCounters(result.network.server).accepted == 1)
+        #expect(result.resume <= .milliseconds(32))
+    }
+
     /// fast-join, 5.6, second row: a peer without fast join, or one that may not verify, gets the
     /// standard join, and not a millisecond more.
     @Test(arguments: [JoinVariant.standard, .earlyData])

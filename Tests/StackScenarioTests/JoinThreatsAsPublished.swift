@@ -259,4 +259,34 @@ import WireFormat
         let segments = Set(sent.filter { !$0.payload.isEmpty }.map(\.header.sequence))
         #expect(segments.count == 10)
     }
+
+    /// What is left of the SYN looks like that of a new connection. Our listener takes no data with it,
+    /// and its answer without MPTCP sends the client to MP_JOIN, a round trip later.
+    @Test("9: stripped option", arguments: [true, false])
+    func strippedOption(isUpload: Bool) {
+        var handle: ConnectionHandle?
+        let result = handover(isUpload: isUpload) { network in
+            network.at(700) { handle = $0.serverApp.handle }
+            network.filter { segment, link, _ in
+                if link == 1, segment.multimob != nil { segment.stripMPTCP() }
+                return true
+            }
+        }
+        result.network.expectIntact()
+        #expect(result.network.serverApp.handle == handle)
+        #expect(counters(result.network).accepted == 0)
+        #expect(result.resume <= .milliseconds(60 + 152))
+    }
+
+    /// A box drops what has data in its SYN, or an option that it does not know: behind a timeout the SYN
+    /// is one of MP_JOIN.
+    @Test("12: SYNs with data are dropped", arguments: [true, false])
+    func droppedSYNs(isUpload: Bool) {
+        let result = handover(isUpload: isUpload) {
+            $0.filter { segment, link, _ in !(link == 1 && segment.multimob != nil) }
+        }
+        result.network.expectIntact()
+        #expect(counters(result.network).accepted == 0)
+        #expect(result.resume <= .milliseconds(1_152))
+    }
 }

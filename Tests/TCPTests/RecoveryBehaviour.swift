@@ -30,6 +30,36 @@ import WireFormat
 
     // MARK: RACK
 
+    /// The answer to what recovery sends first takes a round trip from then on, and the timeout waits
+    /// for it, however exact the samples were.
+    @Test func firstRetransmissionRestartsTheTimeout() {
+        let bench = Bench.established(roundTrip: 400)
+        for round in 0..<20 {
+            bench.send(1_000)
+            bench.advance(by: 400)
+            bench.receive(.ack, 1, ack: 1 + 1_000 * (round + 1))
+        }
+        bench.send(4_000)
+        bench.advance(by: 400)
+        bench.outbox = []
+        bench.receive(.ack, 1, ack: 20_001, sack: [21_001..<24_001])
+        bench.expect(.ack, 20_001, ack: 1, 1_000)
+        bench.expectNothing(for: 399)
+        #expect(bench.tcp.counters.timeouts == 0)
+    }
+
+    /// Without SACK the third duplicate counts, however small the segments are (RFC 5681, 3.2).
+    @Test func thirdDuplicateOfSmallSegments() {
+        var options = Bench.synOptions
+        options.isSACKPermitted = false
+        let bench = Bench.established(options: options)
+        for _ in 0..<4 { bench.send(100) }
+        bench.advance(by: 100)
+        bench.outbox = []
+        for _ in 0..<3 { bench.receive(.ack, 1, ack: 1) }
+        bench.expect(.ack, 1, ack: 1, 100, at: 200)
+    }
+
     /// A segment that was overtaken has a quarter of the least round trip to arrive.
     @Test func reorderingTimer() {
         let bench = sending(5)

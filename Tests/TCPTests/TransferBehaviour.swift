@@ -159,7 +159,9 @@ import WireFormat
         bench.receive(.ack, 1, ack: 1)
         bench.expect(.ack, 1, ack: 1, 1_000, at: 1_400)
         bench.receive(.ack, 1, ack: 1_001)
+        // A closed window is no congestion.
         bench.expect(.ack, 1_001, ack: 1, 1_000, at: 1_400)
+        bench.expect(.ack, 2_001, ack: 1, 1_000, at: 1_400)
     }
 
     /// A closed window that answers lives for ever; one that does not, does not.

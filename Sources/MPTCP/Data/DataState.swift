@@ -58,6 +58,8 @@ struct DataState: Sendable {
     /// When a closed window is probed.
     var probeDeadline: Instant?
     var probeBackoff = 0
+    /// When the window was last asked for.
+    var probedAt: Instant?
     /// Doublings of the connection-level retransmission timer.
     var retransmissionBackoff = 0
     /// In fallback: connection offset minus subflow offset, for either direction.

@@ -92,6 +92,8 @@ extension Connection {
         data.isContiguous = false
         var join = SubflowFastJoin()
         join.isAccepted = true
+        // The SYN/ACK has MP_JOIN and a DATA_ACK, and no room beside them.
+        subflows[index].tcp.giveUpTimestamps()
         join.provisionalDeadline = now + configuration.fastJoin.provisionalTimeout
         join.budget = 3 * packetLength
         join.multimob = offer.multimob

@@ -177,6 +177,8 @@ extension Connection {
 
     mutating func acceptedOffer(_ index: Int) {
         subflows[index].fastJoin?.isAccepted = true
+        // The third packet has MP_JOIN and a DATA_ACK, and no room beside them.
+        subflows[index].tcp.giveUpTimestamps()
         subflows[index].fastJoin?.maySendEarly = true
         data.isContiguous = false
     }

@@ -148,10 +148,12 @@ extension Connection {
         }
     }
 
-    /// The peer's first address unless it refused joins there (C flag) or it is of the other family,
-    /// else an announced one.
+    /// The peer's first address unless it refused joins there (C flag), removed it, or it is of the
+    /// other family, else an announced one.
     private func joinDestination(isV6: Bool) -> (Endpoint, AddressID)? {
-        if !peerDeniesInitialAddress, remoteEndpoint.address.isV6 == isV6 {
+        if !peerDeniesInitialAddress, !paths.isPeerInitialRemoved,
+            remoteEndpoint.address.isV6 == isV6
+        {
             return (remoteEndpoint, .initial)
         }
         return paths.remoteAddresses.first { $0.endpoint.address.isV6 == isV6 }
@@ -211,6 +213,7 @@ extension Connection {
         mib.count(.removeAddressReceived)
         let wasKnown = paths.remoteAddresses.contains { $0.id == id }
         paths.remoteAddresses.removeAll { $0.id == id }
+        if id == .initial { paths.isPeerInitialRemoved = true }
         // Its subflows may be closed already: FIN took a faster path.
         if wasKnown, !subflows.contains(where: { $0.remoteAddressID == id && !$0.isRetired }) {
             log("address_removed_by_peer", now: now, ("id", .number(Int(id.rawValue))))
@@ -270,6 +273,11 @@ extension Connection {
             paths.remoteAddresses.count < 8
         {
             paths.remoteAddresses.append((option.addressID, Endpoint(option.address, port)))
+            managePaths(now: now)
+        } else if option.addressID == .initial, option.address == remoteEndpoint.address,
+            paths.isPeerInitialRemoved
+        {
+            paths.isPeerInitialRemoved = false
             managePaths(now: now)
         } else {
             mib.count(.addAddressDropped)

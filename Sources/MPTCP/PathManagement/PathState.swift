@@ -24,6 +24,9 @@ struct PathState: Sendable {
     private var isInitialRemoved = false
     /// Addresses that the peer announced.
     var remoteAddresses: [(id: AddressID, endpoint: Endpoint)] = []
+    /// The peer removed the address of its first subflow: nobody joins it until it is announced again,
+    /// or answers.
+    var isPeerInitialRemoved = false
     /// Local addresses whose join failed; cleared when their interface comes up again.
     private(set) var failedAddresses: [IPAddress] = []
     /// Whether somebody asked for another subflow and none was opened since.
