@@ -191,6 +191,9 @@ public struct CongestionController: Sendable {
         }
     }
 
+    /// The SYN, or its answer, was sent more than twice (RFC 6928, 2). Before the first data.
+    public mutating func startWithOneSegment() { window = maximumSegmentSize }
+
     /// The path carries segments of another size; the initial window follows.
     public mutating func maximumSegmentSizeChanged(to size: Int) {
         let size = max(size, 1)

@@ -167,6 +167,7 @@ extension TCPConnection {
         recovery.roundEnd = snd.nxt
         reception.becameEstablished = true
         recovery.consecutiveTimeouts = 0
+        if snd.synTransmissions > 2 { congestion.startWithOneSegment() }
         rearmRetransmission(now: now)
         snd.isSYNPending = false
         armKeepAlive(now: now)

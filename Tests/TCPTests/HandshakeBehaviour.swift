@@ -47,6 +47,18 @@ import WireFormat
         #expect(bench.closeReason == .timedOut)
     }
 
+    /// RFC 6928, 2: whoever had to repeat its SYN more than once starts with one segment.
+    @Test(arguments: [(1_500, 3), (3_500, 1)])
+    func windowBehindLostSYNs(answeredAt: Int, segments: Int) {
+        let bench = Bench()
+        bench.advance(by: answeredAt)
+        bench.peerOptions = Bench.synOptions
+        bench.receive([.syn, .ack], 0, ack: 1)
+        bench.outbox = []
+        bench.send(3_000)
+        #expect(bench.outbox.count == segments)
+    }
+
     @Test func refused() {
         let bench = Bench()
         bench.outbox = []
