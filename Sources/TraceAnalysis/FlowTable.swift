@@ -17,6 +17,21 @@ struct Flow {
     var packets: [Int] = []
     /// Number of the SYN by which later SYNs are known to be new.
     var synSequence: SequenceNumber?
+    /// What has been seen of each end, the first one's before the other's.
+    fileprivate var isSeen = (false, false)
+    fileprivate var hasEnded = (false, false)
+
+    /// Whether both ends talk: then an end that gets a SYN answers with an ACK, and nothing begins.
+    fileprivate var isLive: Bool {
+        isSeen.0 && isSeen.1 && !(hasEnded.0 && hasEnded.1)
+    }
+
+    fileprivate mutating func note(_ record: SegmentRecord, isFromFirst: Bool) {
+        if isFromFirst { isSeen.0 = true } else { isSeen.1 = true }
+        if record.isReset { hasEnded = (true, true) }
+        guard record.flags.contains(.fin) else { return }
+        if isFromFirst { hasEnded.0 = true } else { hasEnded.1 = true }
+    }
 }
 
 /// Sorts sightings into flows, and finds the same packet again at other points.
@@ -28,6 +43,10 @@ struct FlowTable {
     /// For each packet one time per point; `unseen` where it was not seen.
     private var times: [Int64] = []
     private var current: [FourTuple: Int] = [:]
+    /// SYNs that nobody answered on a tuple in use.
+    private var strays: [OpeningNumber: Int] = [:]
+    /// What SYN/ACKs acknowledge, by the tuple of the SYN.
+    private var answers: [FourTuple: [SequenceNumber]] = [:]
     /// Sightings of what looks the same: a number for each look.
     private var looks: [Identity: Int] = [:]
     /// For each look and point how many there were, and when the last one was.
@@ -86,6 +105,11 @@ struct FlowTable {
         }
     }
 
+    private struct OpeningNumber: Hashable {
+        var tuple: FourTuple
+        var sequence: SequenceNumber
+    }
+
     private struct Occurrence: Hashable {
         var look: Int
         var number: Int32
@@ -99,7 +123,11 @@ struct FlowTable {
         }
         packets.reserveCapacity(records.count)
         looks.reserveCapacity(records.count)
+        for record in records where record.isSYNACK {
+            answers[record.tuple.reversed, default: []].append(record.acknowledgment)
+        }
         for index in order { take(records[index]) }
+        (answers, strays) = ([:], [:])
         looks = [:]
         (counts, lastTimes, firstPackets, laterPackets) = ([], [], [], [:])
     }
@@ -160,26 +188,49 @@ struct FlowTable {
     }
 
     private mutating func flow(of record: SegmentRecord) -> (flow: Int, isFromFirst: Bool) {
-        let isNew = record.isSYN
-        if let index = current[record.tuple] {
-            if !isNew || !isReuse(of: index, by: record) {
-                if isNew { flows[index].synSequence = record.sequence }
-                return (index, true)
+        let forward = current[record.tuple]
+        if let index = forward ?? current[record.tuple.reversed] {
+            guard record.isSYN, isReuse(of: index, by: record) else {
+                let isFromFirst = forward != nil
+                if record.isSYN, isFromFirst { flows[index].synSequence = record.sequence }
+                flows[index].note(record, isFromFirst: isFromFirst)
+                return (index, isFromFirst)
             }
-        } else if let index = current[record.tuple.reversed] {
-            if !isNew || !isReuse(of: index, by: record) { return (index, false) }
+            if flows[index].isLive, !isAnswered(record) { return (stray(record), true) }
         }
         current[record.tuple.reversed] = nil
         current[record.tuple] = flows.count
-        flows.append(
-            Flow(tuple: record.tuple, synSequence: isNew ? record.sequence : nil))
-        return (flows.count - 1, true)
+        return (newFlow(record), true)
     }
 
-    /// Whether this SYN opens a new connection on the tuple.
+    private mutating func newFlow(_ record: SegmentRecord) -> Int {
+        var flow = Flow(
+            tuple: record.tuple, synSequence: record.isSYN ? record.sequence : nil)
+        flow.note(record, isFromFirst: true)
+        flows.append(flow)
+        return flows.count - 1
+    }
+
+    /// A SYN that opens nothing is a flow of its own, and the one that is there goes on.
+    private mutating func stray(_ record: SegmentRecord) -> Int {
+        let number = OpeningNumber(tuple: record.tuple, sequence: record.sequence)
+        if let known = strays[number] { return known }
+        let flow = newFlow(record)
+        strays[number] = flow
+        return flow
+    }
+
+    /// Whether this SYN is another one than that of the flow on the tuple.
     private func isReuse(of index: Int, by record: SegmentRecord) -> Bool {
         if let known = flows[index].synSequence { return known != record.sequence }
         return !flows[index].packets.isEmpty
+    }
+
+    /// Whether a SYN/ACK of any time acknowledges this SYN, with or without its payload.
+    private func isAnswered(_ record: SegmentRecord) -> Bool {
+        answers[record.tuple, default: []].contains { number in
+            (1...(1 + record.payload)).contains(record.sequence.distance(to: number))
+        }
     }
 }
 

@@ -37,6 +37,8 @@ package struct TraceAnalyzer {
             records.append(record)
         case .failure(.notTCP): counts.otherProtocols += 1
         case .failure(.fragment): counts.fragments += 1
+        case .failure(.truncated) where packet.bytes.count < packet.wireLength:
+            counts.headersCut += 1
         case .failure(.truncated), .failure(.unsupported), .failure(.badLength),
             .failure(.badChecksum):
             counts.malformed += 1
