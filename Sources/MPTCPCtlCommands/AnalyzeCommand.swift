@@ -30,7 +30,9 @@ struct AnalyzeCommand: ParsableCommand {
         help: "Draw data sequence numbers over time into this SVG file.", completion: .file())
     var plot: String?
 
-    @Option(help: "The connection to draw (default: the one that carried most).")
+    @Option(
+        parsing: .unconditional,
+        help: "The connection to draw (default: the one that carried most).")
     var connection: Int?
 
     @Option(help: "The direction to draw (default: the one that carried more).")
