@@ -166,9 +166,7 @@ extension ConnectionAnalysis {
             index: index, tuple: flow.tuple, kind: kind(of: facts), membership: flow.membership,
             isOpenedByClient: flow.isOpenedByClient, client: end(of: flow, isClient: true),
             server: end(of: flow, isClient: false),
-            points: points.indices.filter { point in
-                numbers.contains { table.time(of: $0, at: point) != nil }
-            },
+            points: Set(numbers.flatMap { table.points(of: $0) }).sorted(),
             uploadPlace: capturePlace(index, isFromClient: true),
             downloadPlace: capturePlace(index, isFromClient: false),
             handshakeRoundTrip: handshakeRoundTrip(index),

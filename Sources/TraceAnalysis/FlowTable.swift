@@ -39,9 +39,8 @@ struct FlowTable {
     private(set) var flows: [Flow] = []
     private(set) var packets: [ObservedPacket] = []
     private(set) var repeated = 0
-    private let pointCount: Int
-    /// For each packet one time per point; `unseen` where it was not seen.
-    private var times: [Int64] = []
+    /// For each packet when and at which points it was seen.
+    private var sightings = PointLists<Int64>()
     private var current: [FourTuple: Int] = [:]
     /// SYNs that nobody answered on a tuple in use.
     private var strays: [OpeningNumber: Int] = [:]
@@ -50,13 +49,11 @@ struct FlowTable {
     /// Sightings of what looks the same: a number for each look.
     private var looks: [Identity: Int] = [:]
     /// For each look and point how many there were, and when the last one was.
-    private var counts: [Int32] = []
-    private var lastTimes: [Int64] = []
+    private var marks = PointLists<(count: Int32, last: Int64)>()
     /// For each look its first packet, and the later ones by their order.
     private var firstPackets: [Int] = []
     private var laterPackets: [Occurrence: Int] = [:]
 
-    private static let unseen = Int64.min
     /// Two sightings of the same octets at the same point closer than this are one packet.
     private static let repetitionSpan: Int64 = 20_000
 
@@ -116,8 +113,7 @@ struct FlowTable {
     }
 
     /// Takes all sightings.
-    init(_ records: [SegmentRecord], pointCount: Int) {
-        self.pointCount = pointCount
+    init(_ records: [SegmentRecord]) {
         let order = records.indices.sorted {
             (records[$0].time, records[$0].point, $0) < (records[$1].time, records[$1].point, $1)
         }
@@ -129,14 +125,14 @@ struct FlowTable {
         for index in order { take(records[index]) }
         (answers, strays) = ([:], [:])
         looks = [:]
-        (counts, lastTimes, firstPackets, laterPackets) = ([], [], [], [:])
+        (marks, firstPackets, laterPackets) = (PointLists(), [], [:])
     }
 
     /// When the packet was seen at the point.
-    func time(of packet: Int, at point: Int) -> Int64? {
-        let time = times[packet * pointCount + point]
-        return time == Self.unseen ? nil : time
-    }
+    func time(of packet: Int, at point: Int) -> Int64? { sightings[packet, point] }
+
+    /// The points that saw the packet, in no order.
+    func points(of packet: Int) -> [Int] { sightings.points(of: packet) }
 
     /// The first sighting.
     func firstTime(of packet: Int) -> Int64 { packets[packet].segment.time }
@@ -144,30 +140,30 @@ struct FlowTable {
     private mutating func take(_ record: SegmentRecord) {
         let (flow, isFromFirst) = flow(of: record)
         let look = look(of: Identity(record, flow: flow, isFromFirst: isFromFirst))
-        let place = look * pointCount + record.point
+        let mark = marks[look, record.point]
         // A retransmission of Linux has an identification of its own; one that has none comes later
         // than a repeated sighting.
-        if counts[place] > 0,
-            record.identification != 0 || record.time - lastTimes[place] < Self.repetitionSpan
+        if let mark,
+            record.identification != 0 || record.time - mark.last < Self.repetitionSpan
         {
             repeated += 1
             return
         }
-        counts[place] += 1
-        lastTimes[place] = record.time
-        if let known = packet(look, counts[place]) {
-            times[known * pointCount + record.point] = record.time
+        let count = (mark?.count ?? 0) + 1
+        marks[look, record.point] = (count, record.time)
+        if let known = packet(look, count) {
+            sightings[known, record.point] = record.time
             return
         }
         let number = packets.count
-        if counts[place] == 1 {
+        if count == 1 {
             firstPackets[look] = number
         } else {
-            laterPackets[Occurrence(look: look, number: counts[place])] = number
+            laterPackets[Occurrence(look: look, number: count)] = number
         }
         packets.append(ObservedPacket(segment: record, isFromFirst: isFromFirst))
-        times.append(contentsOf: repeatElement(Self.unseen, count: pointCount))
-        times[number * pointCount + record.point] = record.time
+        sightings.append()
+        sightings[number, record.point] = record.time
         flows[flow].packets.append(number)
     }
 
@@ -177,8 +173,7 @@ struct FlowTable {
         if look < new { return look }
         looks[identity] = new
         firstPackets.append(-1)
-        counts.append(contentsOf: repeatElement(0, count: pointCount))
-        lastTimes.append(contentsOf: repeatElement(0, count: pointCount))
+        marks.append()
         return new
     }
 

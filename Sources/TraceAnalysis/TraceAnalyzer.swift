@@ -47,7 +47,7 @@ package struct TraceAnalyzer {
 
     /// Analyses everything that was added.
     package func finish() -> TraceReport {
-        let table = FlowTable(uniformRecords, pointCount: points.count)
+        let table = FlowTable(uniformRecords)
         var counts = counts
         counts.repeated = table.repeated
         let groups = FlowGrouping(table).groups

@@ -190,6 +190,21 @@ import WireFormat
         #expect(analyzer.finish().connections.count == 4_000)
         #expect(ContinuousClock.now - start < .seconds(20))
     }
+
+    /// A point costs something for the packets that it saw only.
+    @Test func manyPointsOfWhichEachSawLittle() throws {
+        let script = CapturePointTests.handover()
+        let points = (0..<1_000).map { TracePoint("point \($0)") }
+        var analyzer = TraceAnalyzer(points: points)
+        for packet in script.packets {
+            var packet = packet
+            packet.point += 990
+            analyzer.add(packet)
+        }
+        let connection = try #require(analyzer.finish().connections.first)
+        #expect(connection.subflows.map(\.points) == [[990, 992], [991, 992]])
+        #expect(connection.upload == script.report().connections.first?.upload)
+    }
 }
 
 @Suite struct ReinjectionOfTheLostSubflowTests {
