@@ -27,7 +27,7 @@ package enum ScenarioLibrary {
         }
         guard let (name, text) = BuiltInScenarios.find(nameOrPath) else {
             let names = BuiltInScenarios.texts.map(\.name)
-            throw .unknown(nameOrPath, suggestion: Assertion.nearest(to: nameOrPath, in: names))
+            throw .unknown(nameOrPath, suggestion: Spelling.closest(to: nameOrPath, among: names))
         }
         return try parse(text, file: "\(name).yaml (built in)")
     }

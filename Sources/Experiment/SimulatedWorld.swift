@@ -124,7 +124,8 @@ private final class SimulatedRun {
 
     private func breakOldPath() {
         record.breakTime = simulation.now
-        record.note("break", at: simulation.now)
+        record.note(
+            "break", at: simulation.now, [.init("kind", .string(scenario.breakKind.rawValue))])
         let address = topology.paths[0].clientAddress
         switch scenario.breakKind {
         case .linkDown: network.setInterface(0, isUp: false)

@@ -11,10 +11,14 @@ package enum TextFile {
         let file = OwnedDescriptor(
             try checkedErrno(open(path, O_RDONLY | O_CLOEXEC), "open \(path)"))
         var bytes: [UInt8] = []
-        while true {
-            let part = try file.read()
-            if part.isEmpty { return bytes }
-            bytes += part
+        do {
+            while true {
+                let part = try file.read()
+                if part.isEmpty { return bytes }
+                bytes += part
+            }
+        } catch {
+            throw SystemError("read \(path)", code: error.code)
         }
     }
 

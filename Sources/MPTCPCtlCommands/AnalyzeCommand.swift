@@ -30,7 +30,9 @@ struct AnalyzeCommand: ParsableCommand {
         help: "Draw data sequence numbers over time into this SVG file.", completion: .file())
     var plot: String?
 
-    @Option(help: "The connection to draw (default: the one that carried most).")
+    @Option(
+        parsing: .unconditional,
+        help: "The connection to draw (default: the one that carried most).")
     var connection: Int?
 
     @Option(help: "The direction to draw (default: the one that carried more).")
@@ -118,8 +120,10 @@ enum CaptureAnalysis {
         _ captured: [CapturedPacket], of reader: CaptureReader, _ packets: inout [TracePacket],
         _ points: inout [TracePoint]
     ) {
-        let keys = captured.map {
-            InterfaceKey(inFile: $0.interface, inSystem: $0.interfaceIndex)
+        let same = firstOfTheSame(reader.interfaces)
+        let keys = captured.map { packet in
+            InterfaceKey(
+                inFile: packet.interface.map { same[$0] }, inSystem: packet.interfaceIndex)
         }
         // In the file's order of interfaces, whichever of them saw a packet first.
         var indices: [InterfaceKey: Int] = [:]
@@ -134,6 +138,18 @@ enum CaptureAnalysis {
                 TracePacket(
                     time: packet.time, point: point, bytes: bytes,
                     wireLength: bytes.count + max(packet.wireLength - packet.bytes.count, 0)))
+        }
+    }
+
+    /// For each interface of a file the first one of its name and kind: each section of a pcapng file
+    /// describes its interfaces anew.
+    private static func firstOfTheSame(_ interfaces: [CaptureInterface]) -> [Int] {
+        var known: [String: [LinkType: Int]] = [:]
+        return interfaces.enumerated().map { index, interface in
+            guard let name = interface.name else { return index }
+            let first = known[name]?[interface.linkType] ?? index
+            known[name, default: [:]][interface.linkType] = first
+            return first
         }
     }
 
@@ -156,7 +172,8 @@ enum CaptureAnalysis {
         if let name, let place = place(of: name) { return TracePoint(name, place: place) }
         let file = pointName(reader.path)
         var parts = [file]
-        if interfaces.count > 1, let index = key.inFile { parts.append(name ?? String(index)) }
+        let count = Set(firstOfTheSame(interfaces)).count
+        if count > 1, let index = key.inFile { parts.append(name ?? String(index)) }
         if let index = key.inSystem { parts.append(String(index)) }
         return TracePoint(parts.joined(separator: ":"), place: place(of: file) ?? .unknown)
     }

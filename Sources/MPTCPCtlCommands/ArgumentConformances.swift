@@ -1,14 +1,8 @@
 // Public, because the types are: a conformance is as visible as its type.
 public import ArgumentParser
 public import MPTCP
-public import NetworkPrimitives
 internal import Scenario
 public import TCP
-
-extension IPAddress: ExpressibleByArgument {
-    /// Reads an address from the command line.
-    public init?(argument: String) { self.init(argument) }
-}
 
 extension SwitchPolicy: ExpressibleByArgument {}
 extension SchedulerKind: ExpressibleByArgument {}

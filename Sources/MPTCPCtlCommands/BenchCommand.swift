@@ -28,16 +28,20 @@ struct BenchCommand: ParsableCommand {
             valueName: "benchmark"))
     var kinds: [BenchmarkKind] = []
 
-    @Option(help: "How often each is measured, on each stack.")
+    @Option(parsing: .unconditional, help: "How often each is measured, on each stack.")
     var rounds = 5
 
-    @Option(help: "Length of each transfer.")
+    @Option(
+        parsing: .unconditional, help: "Length of each transfer (default: 2s).",
+        transform: DurationArgument.read)
     var duration = DurationArgument(.seconds(2))
 
-    @Option(help: "Connections that `connections` opens and closes in each round.")
+    @Option(
+        parsing: .unconditional,
+        help: "Connections that `connections` opens and closes in each round.")
     var connections = 2_000
 
-    @Option(help: "Connections that are open at once in `memory`.")
+    @Option(parsing: .unconditional, help: "Connections that are open at once in `memory`.")
     var idle = 10_000
 
     @Flag(

@@ -14,11 +14,11 @@ struct BenchEndpointCommand: ParsableCommand {
     @Option var role: BenchmarkOrder.Role
     @Option var stack: EndpointKind
     @Option var kind: BenchmarkKind
-    @Option var server: IPAddress
+    @Option(transform: IPAddress.read) var server: IPAddress
     @Option var port: UInt16
     @Option var ports: Int
-    @Option var from: IPAddress?
-    @Option var duration: DurationArgument
+    @Option(transform: IPAddress.read) var from: IPAddress?
+    @Option(transform: DurationArgument.read) var duration: DurationArgument
     @Option var count: Int
     @Option var parallel: Int
     @Option var policy: SwitchPolicy

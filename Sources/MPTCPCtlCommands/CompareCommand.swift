@@ -112,18 +112,25 @@ struct CompareOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How much worse than --baseline fails: beyond the share and, of times, the amount.",
-            valueName: "share,amount"))
-    var threshold = "10%,2ms"
+            """
+            How much worse than --baseline fails: beyond the share and, of times, the amount \
+            (default: 10%,2ms).
+            """, valueName: "share,amount"))
+    var threshold: String?
 
     @Option(help: ArgumentHelp("Go on where this directory was left.", valueName: "directory"))
     var resume: String?
 
-    @Option(name: .shortAndLong, help: "Simulations at a time; all cores by default.")
+    @Option(
+        name: .shortAndLong, parsing: .unconditional,
+        help: "Simulations at a time; all cores by default.")
     var jobs: Int?
 
     mutating func validate() throws {
         if let jobs, jobs < 1 { throw ValidationError("--jobs is at least 1") }
+        if threshold != nil, baseline == nil {
+            throw ValidationError("--threshold is for --baseline, which names what to compare with")
+        }
         if resume?.isEmpty == true { throw ValidationError("--resume: name a directory") }
     }
 
@@ -155,7 +162,7 @@ struct CompareOptions: ParsableArguments {
                 let names = Metric.allCases.map(\.rawValue)
                 let problem = ComparisonProblem(
                     "--metric: there is no result '\(name)' (\(names.joined(separator: ", ")))",
-                    suggestion: Assertion.nearest(to: name, in: names))
+                    suggestion: Spelling.closest(to: name, among: names))
                 throw .usage("\(problem)")
             }
             if !metrics.contains(found) { metrics.append(found) }
@@ -168,7 +175,7 @@ struct CompareOptions: ParsableArguments {
     ) throws(CommandFailure) -> (Baseline, RegressionThreshold)? {
         let limit: RegressionThreshold
         do {
-            limit = try RegressionThreshold(parsing: threshold)
+            limit = try RegressionThreshold(parsing: threshold ?? "10%,2ms")
         } catch {
             throw .usage("--threshold: \(error)")
         }

@@ -18,7 +18,7 @@ struct ConnectCommand: ParsableCommand {
             order. Events are described in mptcpctl-events(5).
             """)
 
-    @Argument(help: "Address of the server.")
+    @Argument(help: "Address of the server.", transform: IPAddress.read)
     var server: IPAddress
 
     @OptionGroup var endpoint: EndpointOptions
@@ -30,7 +30,7 @@ struct ConnectCommand: ParsableCommand {
                 When nobody answers there for a second, or its interface goes away, our own stack \
                 tries the other interfaces, too, one after the other; the first answer decides. Not \
                 with --policy accept-only, and not once a SYN has carried data.
-                """))
+                """), transform: IPAddress.read)
     var from: IPAddress?
 
     @Option(
@@ -48,23 +48,33 @@ struct ConnectCommand: ParsableCommand {
     var direction = Direction.upload
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Octets: of the transfer (bulk), of a record, or of the larger message.",
-            discussion: "Such as 200, 64kB, 20MB."))
+            discussion: "Such as 200, 64kB, 20MB."), transform: ByteCountArgument.read)
     var size: ByteCountArgument?
 
-    @Option(help: "From record to record, such as 20ms; or from a reply to the next request.")
+    @Option(
+        parsing: .unconditional,
+        help: "From record to record, such as 20ms; or from a reply to the next request.",
+        transform: DurationArgument.read)
     var interval: DurationArgument?
 
-    @Option(help: "interactive: octets a second beside the bursts, such as 12kB.")
+    @Option(
+        parsing: .unconditional,
+        help: "interactive: octets a second beside the bursts, such as 12kB.",
+        transform: ByteCountArgument.read)
     var background: ByteCountArgument?
 
     @Option(
-        help: "How long to make data, such as 4s; 0s for no end. A transfer with a size ignores it."
-    )
+        parsing: .unconditional,
+        help:
+            "How long to make data; 0s for no end (default: 4s). A transfer with a size ignores it.",
+        transform: DurationArgument.read)
     var duration = DurationArgument(.seconds(4))
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "How many connections to open, each with this workload.",
             discussion: """

@@ -13,7 +13,7 @@ struct EndpointOptions: ParsableArguments {
     @Option(help: "Whose MPTCP to use: our own, or the Linux kernel's.")
     var stack = EndpointKind.swift
 
-    @Option(name: .shortAndLong, help: "TCP port of the server.")
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "TCP port of the server.")
     var port: UInt16 = 5001
 
     @Option(
@@ -111,13 +111,19 @@ struct EndpointOptions: ParsableArguments {
     @Flag(help: "Print a table of each connection and its subflows at its end.")
     var stats = false
 
-    @Option(help: "With --stats: print it every so often, too.")
+    @Option(
+        parsing: .unconditional, help: "With --stats: print it every so often, too.",
+        transform: DurationArgument.read)
     var statsInterval: DurationArgument?
 
-    @Option(help: "Seed of keys, sequence numbers and ports; random if not given.")
+    @Option(
+        parsing: .unconditional,
+        help: "Seed of keys, sequence numbers and ports; random if not given.")
     var seed: UInt64?
 
-    @Option(help: "Abort what has not ended by then.")
+    @Option(
+        parsing: .unconditional, help: "Abort what has not ended by then.",
+        transform: DurationArgument.read)
     var timeout: DurationArgument?
 
     @Option(help: "How events are printed: for people, or one JSON object a line.")

@@ -141,13 +141,22 @@ struct HandoverOptions: ParsableArguments {
     @Option(help: "Which way the bytes go that are looked at (default: upload).")
     var direction: Direction?
 
-    @Option(help: "bulk: octets in all; else octets of a record, a burst or the larger message.")
+    @Option(
+        parsing: .unconditional,
+        help: "bulk: octets in all; else octets of a record, a burst or the larger message.",
+        transform: ByteCountArgument.read)
     var size: ByteCountArgument?
 
-    @Option(help: "From record to record, or from a reply to the next request.")
+    @Option(
+        parsing: .unconditional,
+        help: "From record to record, or from a reply to the next request.",
+        transform: DurationArgument.read)
     var interval: DurationArgument?
 
-    @Option(help: "interactive: octets a second beside the bursts, such as 12kB.")
+    @Option(
+        parsing: .unconditional,
+        help: "interactive: octets a second beside the bursts, such as 12kB.",
+        transform: ByteCountArgument.read)
     var background: ByteCountArgument?
 
     @Option(
@@ -170,13 +179,21 @@ struct HandoverOptions: ParsableArguments {
     @Option(help: "Congestion control of both ends (default: cubic).")
     var congestionControl: CongestionControlName?
 
-    @Option(help: "From the start of the workload to the break (default: 1500ms).")
+    @Option(
+        parsing: .unconditional,
+        help: "From the start of the workload to the break (default: 1500ms).",
+        transform: DurationArgument.read)
     var breakAt: DurationArgument?
 
-    @Option(help: "From the break to the new path coming up (break-before-make; default: 200ms).")
+    @Option(
+        parsing: .unconditional,
+        help: "From the break to the new path coming up (break-before-make; default: 200ms).",
+        transform: DurationArgument.read)
     var makeAfter: DurationArgument?
 
-    @Option(help: "Length of the workload (default: 4s).")
+    @Option(
+        parsing: .unconditional, help: "Length of the workload (default: 4s).",
+        transform: DurationArgument.read)
     var duration: DurationArgument?
 
     @Option(
@@ -225,10 +242,12 @@ struct HandoverRunOptions: ParsableArguments {
     )
     var linkEmulation: LinkEmulation?
 
-    @Option(help: "How often; by default 5, of compare 10 for each cell.")
+    @Option(parsing: .unconditional, help: "How often; by default 5, of compare 10 for each cell.")
     var runs: Int?
 
-    @Option(help: "Where every chance comes from; random and printed if it is not given.")
+    @Option(
+        parsing: .unconditional,
+        help: "Where every chance comes from; random and printed if it is not given.")
     var seed: UInt64?
 
     /// A seed where none was given.
@@ -255,6 +274,7 @@ struct HandoverOutputOptions: ParsableArguments {
     var captures: CaptureChoice?
 
     @Option(
+        parsing: .unconditional,
         help: "Octets of each packet in captures; 0 for all (default: 200 for bulk, else all).")
     var snaplen: Int?
 

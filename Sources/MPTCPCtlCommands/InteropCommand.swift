@@ -25,10 +25,11 @@ struct InteropCommand: ParsableCommand {
     @Flag(help: "Every cell; takes a quarter of an hour and more.")
     var full = false
 
-    @Option(help: "Cells of the selection: pairs first, then drawn at random.")
+    @Option(
+        parsing: .unconditional, help: "Cells of the selection: pairs first, then drawn at random.")
     var cells = 50
 
-    @Option(help: "Seed of the selection.")
+    @Option(parsing: .unconditional, help: "Seed of the selection.")
     var seed: UInt64 = 1
 
     @Option(
@@ -41,7 +42,7 @@ struct InteropCommand: ParsableCommand {
                 """))
     var only: [String] = []
 
-    @Option(name: .shortAndLong, help: "Conversations at a time.")
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "Conversations at a time.")
     var jobs = 4
 
     @Option(help: "Directory for captures and events of cells that fail; must not exist yet.")

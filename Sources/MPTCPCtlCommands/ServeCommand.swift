@@ -21,12 +21,15 @@ struct ServeCommand: ParsableCommand {
 
     @OptionGroup var endpoint: EndpointOptions
 
-    @Option(help: "End after so many connections; without it, only when told to.")
+    @Option(
+        parsing: .unconditional,
+        help: "End after so many connections; without it, only when told to.")
     var connections: Int?
 
     @Option(
         name: .customLong("announce"),
-        help: "Announce this address with ADD_ADDR (may repeat). Swift stack only.")
+        help: "Announce this address with ADD_ADDR (may repeat). Swift stack only.",
+        transform: IPAddress.read)
     var announcements: [IPAddress] = []
 
     @Option(
@@ -35,7 +38,7 @@ struct ServeCommand: ParsableCommand {
             discussion: """
                 Without it connections are accepted on every address of the namespace. Our own stack \
                 only checks that the namespace has it, because joins may go to others.
-                """))
+                """), transform: IPAddress.read)
     var address: IPAddress?
 
     mutating func validate() throws {

@@ -21,16 +21,23 @@ struct SoakCommand: ParsableCommand {
     @Argument(help: "Name of a testbed, or path of a testbed file.")
     var testbed = "wifi-lte"
 
-    @Option(help: "How long, such as 30s or 10min.")
+    @Option(
+        parsing: .unconditional, help: "How long, such as 30s (default: 10min).",
+        transform: DurationArgument.read)
     var duration = DurationArgument(.seconds(600))
 
-    @Option(help: "From one break to the next.")
+    @Option(
+        parsing: .unconditional, help: "From one break to the next (default: 2s).",
+        transform: DurationArgument.read)
     var flap = DurationArgument(.seconds(2))
 
-    @Option(help: "Percent of packets lost at random, each way on each path.")
+    @Option(
+        parsing: .unconditional, help: "Percent of packets lost at random, each way on each path.")
     var loss = 1.0
 
-    @Option(help: "The longest time without a new octet.")
+    @Option(
+        parsing: .unconditional, help: "The longest time without a new octet (default: 5s).",
+        transform: DurationArgument.read)
     var stallLimit = DurationArgument(.seconds(5))
 
     @Option(help: "Which way the bytes go.")
@@ -45,7 +52,8 @@ struct SoakCommand: ParsableCommand {
     @Option(help: "Whose stack the server is.")
     var server = EndpointKind.swift
 
-    @Option(help: "Where every chance comes from; random if it is not given.")
+    @Option(
+        parsing: .unconditional, help: "Where every chance comes from; random if it is not given.")
     var seed: UInt64?
 
     @Option(help: "Format of the result on standard output.")

@@ -15,25 +15,32 @@ struct SwitchArguments: ParsableArguments {
                 """))
     var oracle: Toggle?
 
-    @Option(help: "From one look of the oracle to the next (default: 500ms).")
+    @Option(
+        parsing: .unconditional, help: "From one look of the oracle to the next (default: 500ms).",
+        transform: DurationArgument.read)
     var oraclePeriod: DurationArgument?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
-            "Share of what is on its way that may be lost (default: 25).", valueName: "percent"))
+            "Share of what is on its way that may be lost (default: 25).", valueName: "percent"),
+        transform: PercentArgument.read)
     var oracleLoss: PercentArgument?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
-            "Share of what is sent that may be sent again (default: 50).", valueName: "percent"))
+            "Share of what is sent that may be sent again (default: 50).", valueName: "percent"),
+        transform: PercentArgument.read)
     var oracleRetransmission: PercentArgument?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "The longest retransmission timeout (default: 1500ms).",
             discussion: """
                 A longer one has another path joined, but data still goes over the first.
-                """))
+                """), transform: DurationArgument.read)
     var oracleTimeout: DurationArgument?
 
     @Option(

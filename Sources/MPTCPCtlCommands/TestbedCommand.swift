@@ -31,7 +31,9 @@ struct TestbedUp: ParsableCommand {
     @Option(help: "What delays and loses packets; auto takes netem where the kernel has it.")
     var linkEmulation = LinkEmulation.auto
 
-    @Option(help: "Seed of random loss and jitter of the relay; random if not given.")
+    @Option(
+        parsing: .unconditional,
+        help: "Seed of random loss and jitter of the relay; random if not given.")
     var seed: UInt64?
 
     @Flag(help: "Print the equivalent ip and tc commands; touch nothing.")

@@ -20,7 +20,8 @@ package final class CaptureReader {
 
     /// As the caller named it.
     package let path: String
-    /// What frames start with; in a pcapng file those of its first interface.
+    /// What frames start with; in a pcapng file those of the first interface of which they
+    /// are understood.
     package let linkType: LinkType
     /// The most that the capture kept of a packet.
     package let snapshotLength: Int
@@ -51,8 +52,10 @@ package final class CaptureReader {
                 throw CaptureError(.notACapture, path, error.reason)
             }
             source = .pcapng(reader)
-            linkType = reader.interfaces[0].linkType
-            snapshotLength = reader.interfaces[0].snapshotLength
+            let interfaces = reader.interfaces
+            let first = interfaces.first { $0.linkType.isSupported } ?? interfaces[0]
+            linkType = first.linkType
+            snapshotLength = first.snapshotLength
         } else {
             let handle = try Self.openPcap(file, path)
             source = .pcap(handle)
@@ -82,10 +85,14 @@ package final class CaptureReader {
     }
 
     private static func unsupported(_ linkType: LinkType, _ path: String) -> CaptureError {
-        let name = pcap_datalink_val_to_name(linkType.rawValue).map { String(cString: $0) }
-        return CaptureError(
+        CaptureError(
             .unsupportedLinkType, path,
-            "no IP packets can be found in frames of \(name ?? linkType.description)")
+            "no IP packets can be found in frames of \(name(of: linkType))")
+    }
+
+    private static func name(of linkType: LinkType) -> String {
+        let name = pcap_datalink_val_to_name(linkType.rawValue).map { String(cString: $0) }
+        return name ?? linkType.description
     }
 
     /// The interfaces that a pcapng file has described so far; empty for a pcap file.
@@ -102,7 +109,6 @@ package final class CaptureReader {
             case .pcapng(let reader): nextPacket(from: reader)
             }
         guard let packet else { return nil }
-        guard packet.linkType.isSupported else { throw Self.unsupported(packet.linkType, path) }
         count += 1
         return packet
     }
@@ -140,10 +146,22 @@ package final class CaptureReader {
         return packets
     }
 
-    /// What to tell when the file was cut: `a.pcap: truncated dump file; ... (12 packets before)`.
+    /// What to tell of a file that was not read whole: it was cut (`a.pcap: truncated dump file; ...
+    /// (12 packets before that were read)`), or some frames are not understood.
     package var warning: String? {
-        guard case .cut(let reason) = end else { return nil }
-        return "\(path): \(reason) (\(count) packets before that were read)"
+        var reasons: [String] = []
+        if case .pcapng(let reader) = source {
+            for (type, count) in reader.passedOver.sorted(by: { $0.key.rawValue < $1.key.rawValue })
+            {
+                reasons.append(
+                    "\(count) \(count == 1 ? "packet" : "packets") passed over, in frames of \(Self.name(of: type))"
+                )
+            }
+        }
+        if case .cut(let reason) = end {
+            reasons.append("\(reason) (\(count) packets before that were read)")
+        }
+        return reasons.isEmpty ? nil : "\(path): " + reasons.joined(separator: "; ")
     }
 }
 

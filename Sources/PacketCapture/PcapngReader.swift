@@ -19,12 +19,17 @@ final class PcapngReader {
     /// Where the interfaces of this section begin.
     private var sectionStart = 0
 
-    /// Takes over an open file and reads up to the first interface, without which there is no packet.
+    /// Packets of interfaces whose frames are not understood, by their link type: passed over.
+    private(set) var passedOver: [LinkType: Int] = [:]
+
+    /// Takes over an open file and reads up to the first interface whose frames are understood, or to
+    /// the end.
     init(_ file: UnsafeMutablePointer<FILE>) throws(Damage) {
         self.file = file
-        while interfaces.isEmpty {
+        while !interfaces.contains(where: \.linkType.isSupported) {
             guard let block = try readBlock() else {
-                throw Damage(reason: "no interface is described")
+                if interfaces.isEmpty { throw Damage(reason: "no interface is described") }
+                return
             }
             _ = try packet(in: block)
         }
@@ -147,12 +152,26 @@ final class PcapngReader {
 
     private static func text(_ value: ArraySlice<UInt8>) -> String? {
         let octets = value.prefix { $0 != 0 }
-        return octets.isEmpty ? nil : String(decoding: octets, as: UTF8.self)
+        if octets.isEmpty { return nil }
+        return String(
+            String.UnicodeScalarView(
+                String(decoding: octets, as: UTF8.self).unicodeScalars.map {
+                    isPrintable($0) ? $0 : "\u{fffd}"
+                }))
+    }
+
+    /// Not what moves a terminal's cursor or turns its text round.
+    private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: false
+        default: true
+        }
     }
 
     /// A packet with the interface's number in its section before the time.
-    private func packet(_ body: PcapngBody, interface number: Int?) throws(Damage) -> CapturedPacket
-    {
+    private func packet(
+        _ body: PcapngBody, interface number: Int?
+    ) throws(Damage) -> CapturedPacket? {
         guard let number, let high = body.word(at: 4), let low = body.word(at: 8),
             let kept = body.word(at: 12), let wireLength = body.word(at: 16)
         else { throw Self.truncatedBlock }
@@ -165,13 +184,18 @@ final class PcapngReader {
 
     private func packet(
         _ body: PcapngBody, at start: Int, kept: Int, of wireLength: Int, time: Int64, _ index: Int
-    ) throws(Damage) -> CapturedPacket {
+    ) throws(Damage) -> CapturedPacket? {
         guard start + kept <= body.bytes.count else {
             throw Damage(reason: "a packet longer than its block")
         }
+        let linkType = interfaces[index].linkType
+        guard linkType.isSupported else {
+            passedOver[linkType, default: 0] += 1
+            return nil
+        }
         return CapturedPacket(
             time: time, wireLength: wireLength, bytes: Array(body.bytes[start..<start + kept]),
-            linkType: interfaces[index].linkType, interface: index)
+            linkType: linkType, interface: index)
     }
 
     private func interface(_ number: Int) throws(Damage) -> Int {

@@ -50,6 +50,7 @@ package struct ManualPages {
         }
         text += sections(of: arguments)
         text += commands(of: command, path: path)
+        if path.count > 1, measures.contains(path[1]) { text += metrics }
         text += exitStatus
         text += ".SH SEE ALSO\n"
         var others = path.count > 1 ? ["mptcpctl(1)"] : []
@@ -61,6 +62,17 @@ package struct ManualPages {
 
     /// Commands that write event logs.
     private static let logsEvents: Set<String> = ["handover", "serve", "connect"]
+
+    /// Commands whose results have metrics.
+    private static let measures: Set<String> = ["handover"]
+
+    private static let metrics =
+        ".SH METRICS\nThe numbers of results.json, by name: of each run, and as statistics of all.\n"
+        + "t0 is the break; ready is the later one of t0 and the new path's coming up.\n"
+        + "What is not known is null, with the reason under null_reasons.\n"
+        + Metric.allCases.map { metric in
+            ".TP\n.B \(escaped(metric.rawValue))\n\(escaped(metric.meaning)) (\(metric.unit))\n"
+        }.joined()
 
     private static func reference(_ page: String) -> String {
         let parts = page.split(separator: "(", maxSplits: 1)

@@ -202,17 +202,28 @@ package enum ResultsSchema {
 
     /// The metrics with their names as paths: `reinjected_bytes.useful` lies in an object.
     private static func metricSchemas(leaf: JSONValue) -> [(name: String, schema: JSONValue)] {
-        var groups: [(name: String, members: [String])] = []
+        var groups: [(name: String, members: [(name: String, schema: JSONValue)])] = []
         for metric in Metric.allCases {
             let parts = metric.rawValue.split(separator: ".").map(String.init)
-            if parts.count == 2, let last = groups.indices.last, groups[last].name == parts[0] {
-                groups[last].members.append(parts[1])
-            } else {
-                groups.append((parts[0], Array(parts.dropFirst())))
+            let schema = leaf.described(as: metric.meaning)
+            guard parts.count == 2 else {
+                groups.append((parts[0], [("", schema)]))
+                continue
             }
+            if groups.last?.name != parts[0] { groups.append((parts[0], [])) }
+            groups[groups.count - 1].members.append((parts[1], schema))
         }
         return groups.map { group in
-            (group.name, group.members.isEmpty ? leaf : object(group.members.map { ($0, leaf) }))
+            let first = group.members[0]
+            return (group.name, first.name.isEmpty ? first.schema : object(group.members))
         }
+    }
+}
+
+extension JSONValue {
+    /// A schema with what its value is.
+    fileprivate func described(as text: String) -> JSONValue {
+        guard case .object(let members) = self else { return self }
+        return .object(members + [Member("description", .string(text))])
     }
 }

@@ -20,7 +20,7 @@ package enum TextRenderer {
         let head = "run \(run.index)/\(count) \(run.outcome.rawValue)"
         if run.outcome == .failed { return head + ": " + (run.reason ?? "no reason known") }
         let known = headlines.compactMap { metric in
-            run[metric].map { "\(metric.rawValue) \(Figures.fixed($0, places(metric)))" }
+            run[metric].map { "\(metric.rawValue) \(Figures.fixed($0, metric.places))" }
         }
         return known.isEmpty ? head : head + ": " + known.joined(separator: ", ")
     }
@@ -187,7 +187,7 @@ package enum TextRenderer {
         table.add(["", "median", "p95", "min", "max", "95 % of median", "n"])
         for metric in known {
             guard let found = summary[metric] else { continue }
-            table.add([metric.rawValue] + cells(found, places(metric)))
+            table.add([metric.rawValue] + cells(found, metric.places))
             if metric == .resume, let ratios = ratios(result) {
                 table.add(["resume / floor"] + cells(ratios, 2))
             }
@@ -205,13 +205,6 @@ package enum TextRenderer {
     private static let headlines: [Metric] = [
         .resume, .floor, .limit, .handover, .outage, .steadyGap,
     ]
-
-    private static func places(_ metric: Metric) -> Int {
-        switch metric.unit {
-        case "B": 0
-        default: 2
-        }
-    }
 
     private static func cells(_ found: Statistics, _ places: Int) -> [String] {
         let figure = { (value: Double) in Figures.fixed(value, places) }

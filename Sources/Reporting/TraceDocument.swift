@@ -20,16 +20,26 @@ package struct TraceDocument: Hashable, Sendable {
         }
     }
 
-    package var captures: [Capture]
-    package var report: TraceReport
+    package let captures: [Capture]
+    package let report: TraceReport
+    /// The first packet of any connection: from here on all times count.
+    package let start: Int64?
 
     package init(captures: [Capture], report: TraceReport) {
         self.captures = captures
         self.report = report
+        start = report.connections.map(\.firstTime).min()
     }
 
-    /// The first packet of any connection: from here on all times count.
-    package var start: Int64? { report.connections.map(\.firstTime).min() }
+    /// What cannot be known of a connection, and why.
+    func unknowns(of connection: ConnectionTrace) -> [TraceUnknown] {
+        let cut = report.counts.headersCut
+        if cut == 0 { return connection.unknowns }
+        let reason =
+            "the capture cut " + Figures.of(cut, "packet", "packets")
+            + " inside the headers (snap length): any of them may belong here"
+        return connection.unknowns + [TraceUnknown(name: "headers_cut", reason: reason)]
+    }
 
     /// Milliseconds from the start.
     func milliseconds(_ time: Int64) -> Double {
@@ -110,6 +120,13 @@ extension DirectionTrace {
                     name: "arrival",
                     reason: "nothing was captured at the receiver: times of arrival are those of "
                         + "the capture"))
+        }
+        if !showsDeparture {
+            result.append(
+                TraceUnknown(
+                    name: "departure",
+                    reason: "nothing was captured at the sender: when octets left, and whether "
+                        + "they had left before, on this or another subflow"))
         }
         if notCaptured > 0 {
             result.append(

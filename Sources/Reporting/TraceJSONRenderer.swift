@@ -43,6 +43,7 @@ package struct TraceJSONRenderer {
                 "other_protocols": Self.integer(counts.otherProtocols),
                 "fragments": Self.integer(counts.fragments),
                 "malformed": Self.integer(counts.malformed),
+                "headers_cut": Self.integer(counts.headersCut),
                 "cut": Self.integer(counts.cut),
                 "super_packets": Self.integer(counts.superPackets),
                 "repeated": Self.integer(counts.repeated),
@@ -78,7 +79,7 @@ package struct TraceJSONRenderer {
             "download": direction(connection.download),
             "signals": .array(connection.signals.map(signal)),
             "unknown": .array(
-                connection.unknowns.map {
+                document.unknowns(of: connection).map {
                     .members(["name": .string($0.name), "reason": .string($0.reason)])
                 }),
         ])
@@ -188,11 +189,12 @@ package struct TraceJSONRenderer {
                 .members(["time_ms": time(fin.time), "offset": Self.integer(fin.offset)])
             } ?? .null,
             "arrival_captured": .bool(trace.showsArrival),
+            "departure_captured": .bool(trace.showsDeparture),
             "octets": .members([
                 "first": Self.integer(trace.octets(.first)),
-                "retransmission": Self.integer(trace.octets(.retransmission)),
-                "reinjection": Self.integer(trace.octets(.reinjection)),
-                "late_reinjection": Self.integer(trace.octets(.lateReinjection)),
+                "retransmission": Self.sentAgain(.retransmission, trace),
+                "reinjection": Self.sentAgain(.reinjection, trace),
+                "late_reinjection": Self.sentAgain(.lateReinjection, trace),
                 "unmapped": Self.integer(trace.unmapped),
                 "not_captured": Self.integer(trace.notCaptured),
             ]),
@@ -207,15 +209,9 @@ package struct TraceJSONRenderer {
                 "redundant": Self.arrived(\.redundant, trace),
                 "never_arrived": Self.arrived(\.neverArrived, trace),
             ]),
-            "reinjections": .array(trace.reinjectedPackets.map { reinjection($0, trace) }),
-            "late_reinjections": .array(
-                trace.transmissions.filter { $0.kind == .lateReinjection }.map { late in
-                    .members([
-                        "times": times(late.times), "to": Self.integer(late.subflow),
-                        "offset": Self.integer(late.range.lowerBound),
-                        "octets": Self.integer(late.range.count),
-                    ])
-                }),
+            "reinjections": trace.showsDeparture
+                ? .array(trace.reinjectedPackets.map { reinjection($0, trace) }) : .null,
+            "late_reinjections": trace.showsDeparture ? lateReinjections(trace) : .null,
             "longest_gaps": .array(
                 trace.longestGaps(Self.gapCount).map { gap in
                     .members([
@@ -224,6 +220,24 @@ package struct TraceJSONRenderer {
                     ])
                 }),
         ])
+    }
+
+    private func lateReinjections(_ trace: DirectionTrace) -> JSONValue {
+        .array(
+            trace.transmissions.filter { $0.kind == .lateReinjection }.map { late in
+                .members([
+                    "times": times(late.times), "to": Self.integer(late.subflow),
+                    "offset": Self.integer(late.range.lowerBound),
+                    "octets": Self.integer(late.range.count),
+                ])
+            })
+    }
+
+    /// What can be known only where packets leave.
+    private static func sentAgain(
+        _ kind: TransmissionKind, _ trace: DirectionTrace
+    ) -> JSONValue {
+        integer(trace.showsDeparture ? trace.octets(kind) : nil)
     }
 
     private func reinjection(
@@ -243,11 +257,12 @@ package struct TraceJSONRenderer {
         ])
     }
 
-    /// What can be known only where packets arrive.
+    /// What can be known only where packets leave and arrive.
     private static func arrived(
         _ count: (ReinjectionTrace) -> Int, _ trace: DirectionTrace
     ) -> JSONValue {
-        integer(trace.showsArrival ? trace.reinjections.reduce(0) { $0 + count($1) } : nil)
+        let isKnown = trace.showsArrival && trace.showsDeparture
+        return integer(isKnown ? trace.reinjections.reduce(0) { $0 + count($1) } : nil)
     }
 
     // MARK: Values

@@ -39,6 +39,10 @@ package struct TraceTextRenderer {
                     "packets of other protocols") : "",
             counts.fragments > 0 ? Figures.of(counts.fragments, "fragment", "fragments") : "",
             counts.malformed > 0 ? "\(counts.malformed) malformed" : "",
+            counts.headersCut > 0
+                ? Figures.of(
+                    counts.headersCut, "header cut by the capture", "headers cut by the capture")
+                : "",
             counts.cut > 0 ? "\(counts.cut) cut by the capture" : "",
             counts.superPackets > 0
                 ? "\(counts.superPackets) not yet segmented (offload)" : "",
@@ -68,7 +72,7 @@ package struct TraceTextRenderer {
         text += joins(connection)
         for direction in TraceDirection.allCases { text += self.direction(direction, connection) }
         text += signals(connection)
-        let unknowns = connection.unknowns
+        let unknowns = document.unknowns(of: connection)
         if !unknowns.isEmpty {
             text += "  not known\n"
             for unknown in unknowns { text += "    \(unknown.name): \(unknown.reason)\n" }
@@ -149,6 +153,7 @@ package struct TraceTextRenderer {
                 guard let time = times?.opener(isListener: name != "third ACK") else { continue }
                 text += ", \(name) +\(TraceTime.duration(time &- start))"
             }
+            if join.syns.first?.sent == nil { text += " as the listener saw them" }
             text += "; \(Self.outcome(join.outcome))"
             text += Self.verdicts(join) + "\n"
         }
@@ -235,9 +240,10 @@ package struct TraceTextRenderer {
             let share = trace.sentOctets > 0 ? Double(first) * 100 / Double(trace.sentOctets) : 0
             let mappings =
                 trace.mappingCounts.indices.contains(subflow) ? trace.mappingCounts[subflow] : 0
+            let isKnown = trace.showsDeparture
             table.add([
-                "  #\(subflow)", "\(first)", Figures.fixed(share, 1) + " %", "\(again)",
-                "\(reinjected)", "\(mappings)",
+                "  #\(subflow)", "\(first)", Figures.fixed(share, 1) + " %",
+                isKnown ? "\(again)" : "?", isKnown ? "\(reinjected)" : "?", "\(mappings)",
             ])
         }
         return table.text
@@ -245,7 +251,7 @@ package struct TraceTextRenderer {
 
     private func reinjections(_ trace: DirectionTrace) -> String {
         let packets = trace.reinjectedPackets
-        guard !packets.isEmpty else { return "" }
+        guard !packets.isEmpty, trace.showsDeparture else { return "" }
         func sum(_ count: (ReinjectionTrace) -> Int) -> Int {
             packets.reduce(0) { $0 + count($1) }
         }

@@ -1,3 +1,5 @@
+internal import Topology
+
 /// `NAME.STATISTIC OP NUMBER`, or `completed`, `failed`, `runs` instead of name and statistic.
 package struct Assertion: Hashable, Sendable {
     package enum Statistic: String, Hashable, Sendable, CaseIterable {
@@ -96,17 +98,20 @@ extension Assertion {
         guard let dot = name.lastIndex(of: ".") else {
             let names =
                 Metric.allCases.map { $0.rawValue + ".median" } + Count.allCases.map(\.rawValue)
-            throw error("there is no result '\(name)'", nearest(to: name, in: names))
+            throw error("there is no result '\(name)'", Spelling.closest(to: name, among: names))
         }
         let metricName = String(name[..<dot])
         let statisticName = String(name[name.index(after: dot)...])
         guard let metric = Metric(rawValue: metricName) else {
             let names = Metric.allCases.map(\.rawValue)
-            let suggestion = nearest(to: metricName, in: names).map { "\($0).\(statisticName)" }
+            let suggestion = Spelling.closest(to: metricName, among: names).map {
+                "\($0).\(statisticName)"
+            }
             throw error("there is no result '\(metricName)'", suggestion)
         }
         guard let statistic = Statistic(rawValue: statisticName) else {
-            let found = nearest(to: statisticName, in: Statistic.allCases.map(\.rawValue))
+            let found = Spelling.closest(
+                to: statisticName, among: Statistic.allCases.map(\.rawValue))
             throw error(
                 "there is no statistic '\(statisticName)' (\(list(Statistic.self)))",
                 found.map { "\(metricName).\($0)" })
@@ -117,31 +122,6 @@ extension Assertion {
     private static func list<T: CaseIterable & RawRepresentable>(_ type: T.Type) -> String
     where T.RawValue == String {
         T.allCases.map(\.rawValue).joined(separator: ", ")
-    }
-
-    /// The name that needs the fewest changes, if they are few enough for a slip of the finger.
-    package static func nearest(to word: String, in names: [String]) -> String? {
-        let ranked = names.map { (name: $0, distance: distance(word, $0)) }
-        guard let best = ranked.min(by: { $0.distance < $1.distance }) else { return nil }
-        if best.distance <= max(2, word.count / 3) { return best.name }
-        // `outage` for `outage_ms`.
-        return names.first { $0.hasPrefix(word) && word.count >= 3 }
-    }
-
-    private static func distance(_ left: String, _ right: String) -> Int {
-        let right = Array(right)
-        var row = Array(0...right.count)
-        for (i, character) in left.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for j in right.indices {
-                let above = row[j + 1]
-                let change = diagonal + (character == right[j] ? 0 : 1)
-                row[j + 1] = min(change, above + 1, row[j] + 1)
-                diagonal = above
-            }
-        }
-        return row[right.count]
     }
 }
 

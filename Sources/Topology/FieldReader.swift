@@ -49,6 +49,18 @@ package struct FieldReader {
             message: message, suggestion: suggestion)
     }
 
+    /// An error about a field that must be there: the misspelt one, if there is one like it.
+    package func missing(_ key: String, _ hint: String = "") -> TopologyError {
+        let stranger = fields.first { field in
+            !known.contains(field.key) && Spelling.closest(to: field.key, among: [key]) != nil
+        }
+        guard let stranger else { return error(key, "is missing" + hint) }
+        return TopologyError(
+            file: file, line: stranger.keyMark?.line, column: stranger.keyMark?.column,
+            field: path(stranger.key), message: "unknown key, and '\(key)' is missing",
+            suggestion: key)
+    }
+
     /// Whether a key is there.
     package func has(_ key: String) -> Bool { fields.contains { $0.key == key } }
 
@@ -142,7 +154,7 @@ package struct FieldReader {
 
     /// A text that must be there.
     package mutating func requiredText(_ key: String) throws(TopologyError) -> String {
-        guard let text = try text(key) else { throw error(key, "is missing") }
+        guard let text = try text(key) else { throw missing(key) }
         return text
     }
 

@@ -56,8 +56,8 @@ struct LinkProfileReader {
         let delay = try own.time("delay", in: .milliseconds(1)...longestDelay)
         let tail = try own.time("tail", in: .milliseconds(1)...longestTail)
         try own.finish()
-        guard let delay else { throw own.error("delay", "is missing") }
-        guard let tail else { throw own.error("tail", "is missing") }
+        guard let delay else { throw own.missing("delay") }
+        guard let tail else { throw own.missing("tail") }
         return RadioPromotion(delay: delay, tail: tail)
     }
 
@@ -96,7 +96,7 @@ struct LinkProfileReader {
 
     private func delay(_ fields: FieldReader) throws(TopologyError) -> Duration {
         guard let delay else {
-            throw fields.error("rtt", "is missing; or 'delay' for each direction")
+            throw fields.missing("rtt", "; or 'delay' for each direction")
         }
         return delay
     }
@@ -105,7 +105,7 @@ struct LinkProfileReader {
         _ fields: FieldReader, delay: Duration, roundTrip: Duration, mtu: Int
     ) throws(TopologyError) -> LinkProfile {
         guard let rate else {
-            throw fields.error("rate", "is missing; 'unlimited' is a rate, too")
+            throw fields.missing("rate", "; 'unlimited' is a rate, too")
         }
         guard jitter <= delay else {
             throw fields.error("jitter", "must not be greater than the delay of one direction")
@@ -182,7 +182,7 @@ struct LinkProfileReader {
             _ key: String, default value: Double? = nil
         ) throws(TopologyError) -> Double {
             if let share = try burst.share(key) ?? value { return share }
-            throw burst.error(key, "is missing")
+            throw burst.missing(key)
         }
         let goodToBad = try share("good-to-bad")
         let badToGood = try share("bad-to-good")

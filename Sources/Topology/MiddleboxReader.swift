@@ -95,7 +95,7 @@ enum MiddleboxReader {
         _ fields: inout FieldReader, mtu: Int?
     ) throws(TopologyError) -> PlannedMiddlebox.Construction {
         guard let kind = try fields.choice("box", Kind.self) else {
-            throw fields.error("box", "is missing")
+            throw fields.missing("box")
         }
         switch kind {
         case .nat: return try translator(&fields)
@@ -147,7 +147,7 @@ enum MiddleboxReader {
         case .up?: return .up
         case .down?: return .down
         case .both?: throw fields.error("direction", "must be 'up' or 'down'")
-        case nil: throw fields.error("direction", "is missing")
+        case nil: throw fields.missing("direction")
         }
     }
 
@@ -225,7 +225,7 @@ enum MiddleboxReader {
             _ key: String, in bounds: ClosedRange<Int>, _ fields: inout FieldReader
         ) throws(TopologyError) -> Int {
             guard let value = try fields.integer(key, in: bounds) else {
-                throw fields.error(key, "is missing")
+                throw fields.missing(key)
             }
             return value
         }
@@ -243,7 +243,7 @@ enum MiddleboxReader {
             return { TimestampRewriter(step: step, selection: selection($0)) }
         default:
             guard let action = try fields.choice("action", HandshakeTextFilter.Action.self) else {
-                throw fields.error("action", "is missing")
+                throw fields.missing("action")
             }
             return { _ in HandshakeTextFilter(action) }
         }
@@ -254,7 +254,7 @@ enum MiddleboxReader {
     ) throws(TopologyError) -> PlannedMiddlebox.Construction {
         if kind == .split {
             guard let size = try fields.integer("size", in: 1...65_535) else {
-                throw fields.error("size", "is missing")
+                throw fields.missing("size")
             }
             let placement = try fields.choice("options", OptionPlacement.self) ?? .all
             let selection = try selection(&fields)

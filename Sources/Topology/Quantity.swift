@@ -26,8 +26,11 @@ struct Quantity {
     struct Kind {
         var article: String
         var units: [(name: String, factor: Double)]
-        /// Spellings that people bring from elsewhere.
+        /// Spellings that people bring from elsewhere, in small letters.
         var strays: [String: String] = [:]
+        /// Units of eight times what one of `units` is, in small letters; they are written with a large
+        /// B for the octet.
+        var octets: [String: String] = [:]
 
         static let rate = Kind(
             article: "a rate",
@@ -36,6 +39,10 @@ struct Quantity {
                 "mbit": "Mbit/s", "mbps": "Mbit/s", "mb/s": "Mbit/s", "kbit": "kbit/s",
                 "kbps": "kbit/s", "gbit": "Gbit/s", "gbps": "Gbit/s", "bps": "bit/s",
                 "mbit/s": "Mbit/s", "kbit/s": "kbit/s", "gbit/s": "Gbit/s", "bit": "bit/s",
+            ],
+            octets: [
+                "b/s": "bit/s", "kb/s": "kbit/s", "mb/s": "Mbit/s", "gb/s": "Gbit/s",
+                "bps": "bit/s", "kbps": "kbit/s", "mbps": "Mbit/s", "gbps": "Gbit/s",
             ])
         static let time = Kind(
             article: "a time",
@@ -75,39 +82,17 @@ struct Quantity {
                     message: "\(article) needs a unit: \(choice)",
                     suggestion: units.first.map { "\(number) \($0.name)" })
             }
+            let message =
+                "unknown unit '\(quantity.unit)': \(article) is written in \(choice)"
+            if quantity.unit.contains("B"), let unit = octets[quantity.unit.lowercased()] {
+                let bits = quantity.number * 8
+                let text = bits.rounded() == bits ? "\(Int(bits))" : "\(bits)"
+                throw Fault(message: message, suggestion: "\(text) \(unit)")
+            }
             let better =
                 strays[quantity.unit.lowercased()]
                 ?? Spelling.closest(to: quantity.unit, among: names)
-            throw Fault(
-                message: "unknown unit '\(quantity.unit)': \(article) is written in \(choice)",
-                suggestion: better.map { "\(number) \($0)" })
+            throw Fault(message: message, suggestion: better.map { "\(number) \($0)" })
         }
-    }
-}
-
-/// Finds what somebody probably meant.
-enum Spelling {
-    /// The name with the smallest edit distance, if that is small for its length.
-    static func closest(to word: String, among names: [String]) -> String? {
-        // Long nonsense has no neighbour, and the distance costs its square.
-        guard word.count <= 40 else { return nil }
-        let ranked = names.map { ($0, distance(word.lowercased(), $0.lowercased())) }
-        guard let best = ranked.min(by: { $0.1 < $1.1 }) else { return nil }
-        return best.1 <= max(1, min(word.count, best.0.count) / 3) ? best.0 : nil
-    }
-
-    private static func distance(_ first: String, _ second: String) -> Int {
-        let second = Array(second)
-        var row = Array(0...second.count)
-        for (i, left) in first.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, right) in second.enumerated() {
-                let cost = left == right ? diagonal : 1 + min(diagonal, row[j], row[j + 1])
-                diagonal = row[j + 1]
-                row[j + 1] = cost
-            }
-        }
-        return row[second.count]
     }
 }

@@ -21,13 +21,13 @@ extension Topology {
         }
         let description = try reader.text("description") ?? ""
         guard let entries = try reader.list("paths") else {
-            throw reader.error("paths", "is missing")
+            throw reader.missing("paths")
         }
         guard (1...16).contains(entries.count) else {
             throw reader.error("paths", "must list 1 to 16 paths")
         }
         guard var serverFields = try reader.mapping("server") else {
-            throw reader.error("server", "is missing")
+            throw reader.missing("server")
         }
         try reader.finish()
         var checker = ConsistencyChecker()

@@ -36,10 +36,12 @@ struct ConnectionAnalysis {
                 let times = PacketTimes(
                     sent: place.flatMap { table.time(of: number, at: $0.sendPoint) },
                     arrived: place.flatMap { table.time(of: number, at: $0.receivePoint) })
+                let hasBothEnds = place.map { $0.sendPoint != $0.receivePoint } ?? false
                 packets.append(
                     ConnectionPacket(
                         number: number, flow: index, isFromClient: isFromClient, times: times,
-                        firstTime: table.firstTime(of: number)))
+                        firstTime: table.firstTime(of: number),
+                        isMissingAtSender: hasBothEnds && times.sent == nil))
             }
         }
         packets.sort { ($0.firstTime, $0.number) < ($1.firstTime, $1.number) }
@@ -62,7 +64,11 @@ struct ConnectionAnalysis {
         let first = group.flows.first
         let tuple = first?.tuple
         let unknownEnd = Endpoint(.v4(0), 0)
-        let subflows = group.flows.indices.map { subflow($0) }
+        var subflows = group.flows.indices.map { subflow($0) }
+        for index in subflows.indices {
+            subflows[index].client.remove(upload.resegmented[index])
+            subflows[index].server.remove(download.resegmented[index])
+        }
         var result = ConnectionTrace(
             index: index, kind: kind, client: tuple?.local ?? unknownEnd,
             server: tuple?.remote ?? unknownEnd, isClientKnown: first?.facts.isOpenerKnown ?? false,
@@ -72,8 +78,10 @@ struct ConnectionAnalysis {
             upload: upload.trace, download: download.trace, signals: signals(),
             fallback: fallback, firstTime: packets.first?.firstTime ?? 0,
             lastTime: lastTime(of: nil))
-        result.upload.showsArrival = subflows.allSatisfy(\.uploadPlace.showsArrival)
-        result.download.showsArrival = subflows.allSatisfy(\.downloadPlace.showsArrival)
+        result.upload.show(at: subflows.map(\.uploadPlace))
+        result.upload.showAcknowledgments(at: subflows.map(\.downloadPlace))
+        result.download.show(at: subflows.map(\.downloadPlace))
+        result.download.showAcknowledgments(at: subflows.map(\.uploadPlace))
         return result
     }
 
@@ -158,12 +166,11 @@ extension ConnectionAnalysis {
             index: index, tuple: flow.tuple, kind: kind(of: facts), membership: flow.membership,
             isOpenedByClient: flow.isOpenedByClient, client: end(of: flow, isClient: true),
             server: end(of: flow, isClient: false),
-            points: points.indices.filter { point in
-                numbers.contains { table.time(of: $0, at: point) != nil }
-            },
-            uploadPlace: capturePlace(uploads[index], facts, isFromClient: true, flow),
-            downloadPlace: capturePlace(downloads[index], facts, isFromClient: false, flow),
-            handshakeRoundTrip: handshakeRoundTrip(index), reset: reset(of: index),
+            points: Set(numbers.flatMap { table.points(of: $0) }).sorted(),
+            uploadPlace: capturePlace(index, isFromClient: true),
+            downloadPlace: capturePlace(index, isFromClient: false),
+            handshakeRoundTrip: handshakeRoundTrip(index),
+            synACKArrival: synACKArrival(index), reset: reset(of: index),
             firstTime: numbers.first.map { table.firstTime(of: $0) } ?? 0,
             lastTime: lastTime(of: index))
     }
@@ -191,10 +198,9 @@ extension ConnectionAnalysis {
         return result
     }
 
-    private func capturePlace(
-        _ place: DirectionPlace?, _ facts: FlowFacts, isFromClient: Bool, _ flow: GroupedFlow
-    ) -> CapturePlace {
-        guard let place else { return .none }
+    private func capturePlace(_ index: Int, isFromClient: Bool) -> CapturePlace {
+        let flow = group.flows[index]
+        guard let place = isFromClient ? uploads[index] : downloads[index] else { return .none }
         if place.sendPoint != place.receivePoint {
             return .bothEnds(send: place.sendPoint, receive: place.receivePoint)
         }
@@ -205,7 +211,7 @@ extension ConnectionAnalysis {
         case .unknown: break
         }
         let isSenderOpener = isFromClient == flow.isOpenedByClient
-        return switch openerShare(of: facts, at: point) {
+        return switch openerShare(of: flow.facts, at: point) {
         case nil: .onePoint(point, .unknown)
         case .some(let share) where share < 0.2:
             .onePoint(point, isSenderOpener ? .sender : .receiver)
@@ -228,13 +234,20 @@ extension ConnectionAnalysis {
 
     private func handshakeRoundTrip(_ index: Int) -> Known<Int64> {
         let facts = group.flows[index].facts
-        guard let syn = facts.syns.first, let synACK = facts.synACKs.first else {
+        guard let syn = facts.syns.first, !facts.synACKs.isEmpty else {
             return .unknown("handshake not whole in the captures")
         }
         if facts.syns.count > 1 { return .unknown("SYN was retransmitted") }
-        guard let sent = times(of: syn, index).sent, let back = times(of: synACK, index).arrived
-        else { return .unknown("not captured at the opener") }
-        return .value(back - sent)
+        guard let sent = times(of: syn, index).sent else { return .unknown(Self.openerMissing) }
+        return synACKArrival(index).map { $0 - sent }
+    }
+
+    private static let openerMissing = "not captured at the opener"
+
+    private func synACKArrival(_ index: Int) -> Known<Int64> {
+        let arrivals = group.flows[index].facts.synACKs.map { times(of: $0, index).arrived }
+        if arrivals.isEmpty { return .unknown("no SYN/ACK in the captures") }
+        return Known(arrivals.compactMap(\.self).min(), orUnknown: Self.openerMissing)
     }
 
     private func reset(of index: Int) -> SubflowTrace.Reset? {
@@ -254,9 +267,10 @@ extension ConnectionAnalysis {
     private func times(of packet: Int, _ flow: Int) -> PacketTimes {
         let isFromClient = group.flows[flow].isFromClient(table.packets[packet])
         let place = isFromClient ? uploads[flow] : downloads[flow]
-        return PacketTimes(
+        let times = PacketTimes(
             sent: place.flatMap { table.time(of: packet, at: $0.sendPoint) },
             arrived: place.flatMap { table.time(of: packet, at: $0.receivePoint) })
+        return times.shown(at: capturePlace(flow, isFromClient: isFromClient))
     }
 }
 
@@ -333,7 +347,7 @@ extension ConnectionAnalysis {
             return .refused(byListener: false, reset.reason)
         }
         // A SYN/ACK or an ACK from the middle of a capture says nothing about refusal.
-        return facts.opener.payload + facts.listener.payload > 0 ? .established : .open
+        return facts.opener.hasSentData || facts.listener.hasSentData ? .established : .open
     }
 
     private func verify(_ join: inout JoinTrace, _ flow: GroupedFlow) {
@@ -383,7 +397,7 @@ extension ConnectionAnalysis {
                 result.append(
                     SignalTrace(
                         content: content, subflow: packet.flow, isFromClient: packet.isFromClient,
-                        times: packet.times))
+                        times: times(of: packet.number, packet.flow)))
             }
             if segment.options.dss?.isDataFIN == true { note(.dataFIN) }
             for option in segment.options.mptcp {

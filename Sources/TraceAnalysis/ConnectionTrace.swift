@@ -112,6 +112,12 @@ package struct SubflowTrace: Hashable, Sendable {
             self.payload = payload
             self.hasFIN = hasFIN
         }
+
+        /// Takes away packets that this end did not send as they were seen.
+        mutating func remove(_ resegmented: (packets: Int, octets: Int)) {
+            packets -= resegmented.packets
+            payload -= resegmented.octets
+        }
     }
 
     /// How it was reset.
@@ -137,6 +143,8 @@ package struct SubflowTrace: Hashable, Sendable {
     package var downloadPlace: CapturePlace
     /// SYN to SYN/ACK as its opener saw it.
     package var handshakeRoundTrip: Known<Int64>
+    /// When the first SYN/ACK was at the opener.
+    package var synACKArrival: Known<Int64>
     package var reset: Reset?
     package var firstTime: Int64
     package var lastTime: Int64
@@ -164,6 +172,12 @@ package enum CapturePlace: Hashable, Sendable {
         case .bothEnds, .onePoint(_, .receiver): true
         case .onePoint, .none: false
         }
+    }
+
+    /// Whether what leaves the sender was seen, be it somewhat later: a point at the receiver does not
+    /// see what was lost before it.
+    package var showsDeparture: Bool {
+        if case .onePoint(_, .receiver) = self { false } else { true }
     }
 }
 
@@ -199,4 +213,13 @@ package struct PacketTimes: Hashable, Sendable {
 
     /// The earlier of the two.
     package var first: Int64? { sent ?? arrived }
+
+    /// Without the one that a single point of capture does not see.
+    func shown(at place: CapturePlace) -> PacketTimes {
+        switch place {
+        case .onePoint(_, .receiver): PacketTimes(sent: nil, arrived: arrived)
+        case .onePoint(_, .sender): PacketTimes(sent: sent, arrived: nil)
+        case .bothEnds, .onePoint, .none: self
+        }
+    }
 }

@@ -10,6 +10,9 @@ package enum TransmissionKind: String, Hashable, Sendable, CaseIterable {
     case reinjection
     /// Another subflow has carried it, and the sender has its DATA_ACK.
     case lateReinjection = "late-reinjection"
+    /// No transmission: octets that left in other packets arrive in this one, which hardware or a
+    /// middlebox on the way cut out of them or made of several.
+    case arrival
 }
 
 /// A range of the stream in one packet.
@@ -97,7 +100,8 @@ package struct DirectionTrace: Hashable, Sendable {
     package var isOriginInitial: Bool
     /// Whether the upper half of the data sequence numbers is known.
     package var isHighHalfKnown: Bool
-    /// Every packet with payload, in the order in which they left.
+    /// Every packet with payload, in the order in which they left; those that only arrived stand where
+    /// they were first seen.
     package var transmissions: [Transmission] = []
     package var reinjections: [ReinjectionTrace] = []
     /// In-order octets at the receiving application, step by step.
@@ -116,6 +120,9 @@ package struct DirectionTrace: Hashable, Sendable {
     package var mappingCounts: [Int] = []
     /// Whether arrival at the receiver was captured; else times of arrival are those of the capture.
     package var showsArrival = false
+    /// Whether the sender's packets were captured before they could be lost; else nothing tells
+    /// whether they were sent before, and reinjections are not known.
+    package var showsDeparture = true
 
     package init(
         origin: DataSequenceNumber? = nil, isOriginInitial: Bool = false,
@@ -128,6 +135,28 @@ package struct DirectionTrace: Hashable, Sendable {
 }
 
 extension DirectionTrace {
+    /// Takes away the times that no point of the subflows saw.
+    mutating func show(at places: [CapturePlace]) {
+        showsArrival = places.allSatisfy(\.showsArrival)
+        showsDeparture = places.allSatisfy(\.showsDeparture)
+        for index in transmissions.indices {
+            let place = places[transmissions[index].subflow]
+            transmissions[index].times = transmissions[index].times.shown(at: place)
+        }
+        for index in reinjections.indices {
+            let place = places[reinjections[index].to]
+            reinjections[index].times = reinjections[index].times.shown(at: place)
+        }
+    }
+
+    /// The same for the DATA_ACKs, which go the other way.
+    mutating func showAcknowledgments(at places: [CapturePlace]) {
+        for index in dataACKs.indices {
+            dataACKs[index].times = dataACKs[index].times.shown(
+                at: places[dataACKs[index].subflow])
+        }
+    }
+
     /// Octets of the stream that were sent, each once.
     package var sentOctets: Int { octets(.first) }
 

@@ -14,6 +14,8 @@ struct EndFacts {
     var reset: (packet: Int, reason: MPTCPReset?)?
     var packetCount = 0
     var payload = 0
+    /// Whether a packet behind the handshake had payload.
+    var hasSentData = false
     /// The number of the first segment seen.
     var firstSequence: SequenceNumber?
 }
@@ -150,6 +152,7 @@ struct FlowFacts {
     private func note(_ segment: SegmentRecord, _ packet: Int, in end: inout EndFacts) {
         end.packetCount += 1
         end.payload += segment.payload
+        if segment.payload > 0, !segment.flags.contains(.syn) { end.hasSentData = true }
         if end.firstSequence == nil, !segment.isReset { end.firstSequence = segment.sequence }
         if segment.flags.contains(.syn), end.initialSequence == nil {
             end.initialSequence = segment.sequence

@@ -49,7 +49,7 @@ struct FlowGeometry {
         for packet in table.flows[flow].packets
         where table.packets[packet].isFromFirst == fromFirst {
             let first = table.firstTime(of: packet)
-            let seen = points.indices.filter { table.time(of: packet, at: $0) != nil }
+            let seen = table.points(of: packet)
             for point in seen {
                 result.counts[point] += 1
                 guard seen.count > 1, let time = table.time(of: packet, at: point) else { continue }
@@ -68,9 +68,7 @@ struct FlowGeometry {
         guard points.contains(where: { $0.place != .unknown }) else { return nil }
         var counts = [Int](repeating: 0, count: points.count)
         for packet in table.flows[flow].packets {
-            for point in points.indices where table.time(of: packet, at: point) != nil {
-                counts[point] += 1
-            }
+            for point in table.points(of: packet) { counts[point] += 1 }
         }
         func best(_ place: TracePoint.Place) -> Int? {
             let candidates = points.indices.filter { points[$0].place == place }

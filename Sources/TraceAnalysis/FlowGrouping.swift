@@ -56,21 +56,28 @@ struct FlowGroup {
 /// token that joins share, else by data sequence numbers that lie near each other.
 struct FlowGrouping {
     private(set) var groups: [FlowGroup] = []
+    /// Connections by the rough place of a data sequence number of theirs.
+    private var byNumber: [UInt64: Set<Int>] = [:]
 
     init(_ table: FlowTable) {
         let all = table.flows.indices.map { FlowFacts($0, in: table) }
         for facts in all where !facts.isJoin && (facts.isCapable || !facts.hasDSS) {
             groups.append(Self.newGroup(facts))
         }
+        for index in groups.indices { remember(index) }
         let tokens = knownTokens()
         var orphans: [FlowFacts] = []
         for facts in all where facts.isJoin {
             if !addByToken(facts, tokens) { orphans.append(facts) }
         }
         addOrphanJoins(orphans)
+        byNumber = [:]
+        for index in groups.indices { remember(index) }
         // What is left carries DSS, and its handshake is not in the captures.
         for facts in all where !facts.isJoin && !facts.isCapable && facts.hasDSS {
-            if !addByNumbers(facts) { groups.append(Self.newGroup(facts)) }
+            if addByNumbers(facts) { continue }
+            groups.append(Self.newGroup(facts))
+            remember(groups.count - 1)
         }
         orderByTime(table)
     }
@@ -129,7 +136,7 @@ struct FlowGrouping {
     /// Data sequence numbers start at random in 64 bits: two flows whose numbers lie within half of a
     /// 32-bit space of each other carry the same stream.
     private mutating func addByNumbers(_ facts: FlowFacts) -> Bool {
-        for index in groups.indices where groups[index].isMultipath {
+        for index in candidates(facts) where groups[index].isMultipath {
             for isOpenedByClient in [true, false] {
                 let pairs = [true, false].compactMap { isClient in
                     Self.areNear(
@@ -141,10 +148,34 @@ struct FlowGrouping {
                     GroupedFlow(
                         facts: facts, isOpenedByClient: isOpenedByClient, membership: .dataSequence)
                 )
+                remember(index)
                 return true
             }
         }
         return false
+    }
+
+    /// Numbers that are near each other lie in the same piece of this size or in neighbours.
+    private static let pieceBits = 31
+
+    private mutating func remember(_ index: Int) {
+        for isClient in [true, false] {
+            guard let sample = groups[index].sample(isClient: isClient) else { continue }
+            byNumber[sample.rawValue >> Self.pieceBits, default: []].insert(index)
+        }
+    }
+
+    /// The connections that may have a number near one of these, in order.
+    private func candidates(_ facts: FlowFacts) -> [Int] {
+        let pieces = UInt64.max >> Self.pieceBits
+        var found: Set<Int> = []
+        for sample in [facts.opener.dataSample, facts.listener.dataSample].compactMap(\.self) {
+            let piece = sample.rawValue >> Self.pieceBits
+            for near in [piece &- 1, piece, piece &+ 1] {
+                found.formUnion(byNumber[near & pieces] ?? [])
+            }
+        }
+        return found.sorted()
     }
 
     private static func areNear(_ first: DataSequenceNumber?, _ second: DataSequenceNumber?)

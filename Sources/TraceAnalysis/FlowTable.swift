@@ -17,6 +17,21 @@ struct Flow {
     var packets: [Int] = []
     /// Number of the SYN by which later SYNs are known to be new.
     var synSequence: SequenceNumber?
+    /// What has been seen of each end, the first one's before the other's.
+    fileprivate var isSeen = (false, false)
+    fileprivate var hasEnded = (false, false)
+
+    /// Whether both ends talk: then an end that gets a SYN answers with an ACK, and nothing begins.
+    fileprivate var isLive: Bool {
+        isSeen.0 && isSeen.1 && !(hasEnded.0 && hasEnded.1)
+    }
+
+    fileprivate mutating func note(_ record: SegmentRecord, isFromFirst: Bool) {
+        if isFromFirst { isSeen.0 = true } else { isSeen.1 = true }
+        if record.isReset { hasEnded = (true, true) }
+        guard record.flags.contains(.fin) else { return }
+        if isFromFirst { hasEnded.0 = true } else { hasEnded.1 = true }
+    }
 }
 
 /// Sorts sightings into flows, and finds the same packet again at other points.
@@ -24,20 +39,21 @@ struct FlowTable {
     private(set) var flows: [Flow] = []
     private(set) var packets: [ObservedPacket] = []
     private(set) var repeated = 0
-    private let pointCount: Int
-    /// For each packet one time per point; `unseen` where it was not seen.
-    private var times: [Int64] = []
+    /// For each packet when and at which points it was seen.
+    private var sightings = PointLists<Int64>()
     private var current: [FourTuple: Int] = [:]
+    /// SYNs that nobody answered on a tuple in use.
+    private var strays: [OpeningNumber: Int] = [:]
+    /// What SYN/ACKs acknowledge, by the tuple of the SYN.
+    private var answers: [FourTuple: [SequenceNumber]] = [:]
     /// Sightings of what looks the same: a number for each look.
     private var looks: [Identity: Int] = [:]
     /// For each look and point how many there were, and when the last one was.
-    private var counts: [Int32] = []
-    private var lastTimes: [Int64] = []
+    private var marks = PointLists<(count: Int32, last: Int64)>()
     /// For each look its first packet, and the later ones by their order.
     private var firstPackets: [Int] = []
     private var laterPackets: [Occurrence: Int] = [:]
 
-    private static let unseen = Int64.min
     /// Two sightings of the same octets at the same point closer than this are one packet.
     private static let repetitionSpan: Int64 = 20_000
 
@@ -86,29 +102,37 @@ struct FlowTable {
         }
     }
 
+    private struct OpeningNumber: Hashable {
+        var tuple: FourTuple
+        var sequence: SequenceNumber
+    }
+
     private struct Occurrence: Hashable {
         var look: Int
         var number: Int32
     }
 
     /// Takes all sightings.
-    init(_ records: [SegmentRecord], pointCount: Int) {
-        self.pointCount = pointCount
+    init(_ records: [SegmentRecord]) {
         let order = records.indices.sorted {
             (records[$0].time, records[$0].point, $0) < (records[$1].time, records[$1].point, $1)
         }
         packets.reserveCapacity(records.count)
         looks.reserveCapacity(records.count)
+        for record in records where record.isSYNACK {
+            answers[record.tuple.reversed, default: []].append(record.acknowledgment)
+        }
         for index in order { take(records[index]) }
+        (answers, strays) = ([:], [:])
         looks = [:]
-        (counts, lastTimes, firstPackets, laterPackets) = ([], [], [], [:])
+        (marks, firstPackets, laterPackets) = (PointLists(), [], [:])
     }
 
     /// When the packet was seen at the point.
-    func time(of packet: Int, at point: Int) -> Int64? {
-        let time = times[packet * pointCount + point]
-        return time == Self.unseen ? nil : time
-    }
+    func time(of packet: Int, at point: Int) -> Int64? { sightings[packet, point] }
+
+    /// The points that saw the packet, in no order.
+    func points(of packet: Int) -> [Int] { sightings.points(of: packet) }
 
     /// The first sighting.
     func firstTime(of packet: Int) -> Int64 { packets[packet].segment.time }
@@ -116,30 +140,30 @@ struct FlowTable {
     private mutating func take(_ record: SegmentRecord) {
         let (flow, isFromFirst) = flow(of: record)
         let look = look(of: Identity(record, flow: flow, isFromFirst: isFromFirst))
-        let place = look * pointCount + record.point
+        let mark = marks[look, record.point]
         // A retransmission of Linux has an identification of its own; one that has none comes later
         // than a repeated sighting.
-        if counts[place] > 0,
-            record.identification != 0 || record.time - lastTimes[place] < Self.repetitionSpan
+        if let mark,
+            record.identification != 0 || record.time - mark.last < Self.repetitionSpan
         {
             repeated += 1
             return
         }
-        counts[place] += 1
-        lastTimes[place] = record.time
-        if let known = packet(look, counts[place]) {
-            times[known * pointCount + record.point] = record.time
+        let count = (mark?.count ?? 0) + 1
+        marks[look, record.point] = (count, record.time)
+        if let known = packet(look, count) {
+            sightings[known, record.point] = record.time
             return
         }
         let number = packets.count
-        if counts[place] == 1 {
+        if count == 1 {
             firstPackets[look] = number
         } else {
-            laterPackets[Occurrence(look: look, number: counts[place])] = number
+            laterPackets[Occurrence(look: look, number: count)] = number
         }
         packets.append(ObservedPacket(segment: record, isFromFirst: isFromFirst))
-        times.append(contentsOf: repeatElement(Self.unseen, count: pointCount))
-        times[number * pointCount + record.point] = record.time
+        sightings.append()
+        sightings[number, record.point] = record.time
         flows[flow].packets.append(number)
     }
 
@@ -149,8 +173,7 @@ struct FlowTable {
         if look < new { return look }
         looks[identity] = new
         firstPackets.append(-1)
-        counts.append(contentsOf: repeatElement(0, count: pointCount))
-        lastTimes.append(contentsOf: repeatElement(0, count: pointCount))
+        marks.append()
         return new
     }
 
@@ -160,26 +183,49 @@ struct FlowTable {
     }
 
     private mutating func flow(of record: SegmentRecord) -> (flow: Int, isFromFirst: Bool) {
-        let isNew = record.isSYN
-        if let index = current[record.tuple] {
-            if !isNew || !isReuse(of: index, by: record) {
-                if isNew { flows[index].synSequence = record.sequence }
-                return (index, true)
+        let forward = current[record.tuple]
+        if let index = forward ?? current[record.tuple.reversed] {
+            guard record.isSYN, isReuse(of: index, by: record) else {
+                let isFromFirst = forward != nil
+                if record.isSYN, isFromFirst { flows[index].synSequence = record.sequence }
+                flows[index].note(record, isFromFirst: isFromFirst)
+                return (index, isFromFirst)
             }
-        } else if let index = current[record.tuple.reversed] {
-            if !isNew || !isReuse(of: index, by: record) { return (index, false) }
+            if flows[index].isLive, !isAnswered(record) { return (stray(record), true) }
         }
         current[record.tuple.reversed] = nil
         current[record.tuple] = flows.count
-        flows.append(
-            Flow(tuple: record.tuple, synSequence: isNew ? record.sequence : nil))
-        return (flows.count - 1, true)
+        return (newFlow(record), true)
     }
 
-    /// Whether this SYN opens a new connection on the tuple.
+    private mutating func newFlow(_ record: SegmentRecord) -> Int {
+        var flow = Flow(
+            tuple: record.tuple, synSequence: record.isSYN ? record.sequence : nil)
+        flow.note(record, isFromFirst: true)
+        flows.append(flow)
+        return flows.count - 1
+    }
+
+    /// A SYN that opens nothing is a flow of its own, and the one that is there goes on.
+    private mutating func stray(_ record: SegmentRecord) -> Int {
+        let number = OpeningNumber(tuple: record.tuple, sequence: record.sequence)
+        if let known = strays[number] { return known }
+        let flow = newFlow(record)
+        strays[number] = flow
+        return flow
+    }
+
+    /// Whether this SYN is another one than that of the flow on the tuple.
     private func isReuse(of index: Int, by record: SegmentRecord) -> Bool {
         if let known = flows[index].synSequence { return known != record.sequence }
         return !flows[index].packets.isEmpty
+    }
+
+    /// Whether a SYN/ACK of any time acknowledges this SYN, with or without its payload.
+    private func isAnswered(_ record: SegmentRecord) -> Bool {
+        answers[record.tuple, default: []].contains { number in
+            (1...(1 + record.payload)).contains(record.sequence.distance(to: number))
+        }
     }
 }
 

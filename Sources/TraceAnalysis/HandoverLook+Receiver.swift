@@ -24,6 +24,7 @@ extension HandoverLook {
         guard let lacking = firstLackingByte(at: ready) else {
             return .unknown("nothing had arrived before")
         }
+        guard stream.showsDeparture else { return .unknown(Self.departureMissing) }
         return .value(
             !stream.transmissions.contains { transmission in
                 transmission.range.contains(lacking)

@@ -10,6 +10,7 @@ struct HandoverLook {
     let joins: JoinMeasurement
 
     static let noBreak = "no break (--null)"
+    static let departureMissing = "what left the sender was not captured"
 
     init(_ connection: ConnectionTrace, _ question: HandoverQuestion) {
         self.connection = connection
@@ -55,7 +56,7 @@ struct HandoverLook {
         guard let firstSYN, let first = connection.subflows.first else {
             return .unknown("the captures hold no SYN")
         }
-        return first.handshakeRoundTrip.map { first.firstTime + $0 - firstSYN }
+        return first.synACKArrival.map { $0 - firstSYN }
     }
 
     func sinceBreak(_ moment: Known<Int64>) -> Known<Int64> { since(question.breakTime, moment) }
@@ -74,7 +75,9 @@ extension HandoverLook {
         guard let start = question.breakTime else { return .unknown(Self.noBreak) }
         var moments: [Int64] = connection.joins.compactMap(\.start)
         for direction in TraceDirection.allCases
-        where !question.redundantDirections.contains(direction) {
+        where !question.redundantDirections.contains(direction)
+            && connection[direction].showsDeparture
+        {
             moments += connection[direction].reinjections.compactMap(\.times.first)
         }
         for signal in connection.signals {
@@ -88,8 +91,8 @@ extension HandoverLook {
         return Known(first, orUnknown: "no endpoint shows that it knows of the break")
     }
 
-    /// First transmissions, on another subflow, of ranges that the old path had carried and that were
-    /// not DATA_ACKed at the break.
+    /// First transmissions, on another subflow, of ranges that the old path had carried before the break
+    /// and that were not DATA_ACKed then: what is DATA_ACKed when it is sent is no reinjection.
     private func reinjections() -> [(time: Int64, index: Int)] {
         guard let start = question.breakTime else { return [] }
         var seen = RangeSet()
@@ -97,7 +100,8 @@ extension HandoverLook {
             let reinjection = stream.reinjections[index]
             let isNew = seen.insert(reinjection.range) > 0
             guard isNew, isOnOldPath(reinjection.from), !isOnOldPath(reinjection.to),
-                let time = reinjection.times.first, time >= start
+                let time = reinjection.times.first, time >= start,
+                reinjection.originalSent.map({ $0 < start }) ?? true
             else { return nil }
             return (time, index)
         }
@@ -115,6 +119,7 @@ extension HandoverLook {
     }
 
     private var whyNoneIsOne: String? {
+        if !stream.showsDeparture { return Self.departureMissing }
         guard question.redundantDirections.contains(question.direction) else { return nil }
         return "the redundant scheduler sends every octet on each path"
     }
@@ -175,7 +180,7 @@ extension HandoverLook {
     private func firstDataACKOnNewPath() -> Known<Int64> {
         guard let data = firstDataOnNewPath().value else { return firstDataOnNewPath() }
         let first = stream.dataACKs.first { step in
-            paths[step.subflow] == question.newPath && (step.times.arrived ?? .min) >= data
+            paths[step.subflow] == question.newPath && (step.times.arrived ?? .min) > data
         }
         return Known(first?.times.arrived, orUnknown: "no DATA_ACK on the new path")
     }

@@ -95,6 +95,10 @@ extension StreamAnalysis {
         let segment = segment(index)
         let positions = positions[index]..<(positions[index] + segment.payload)
         let fresh = sent[packet.flow].missing(in: positions)
+        if packet.isMissingAtSender, fresh.isEmpty {
+            resegmented[packet.flow].packets += 1
+            resegmented[packet.flow].octets += segment.payload
+        }
         sent[packet.flow].insert(positions)
         var pieces: [(Range<Int>, Range<Int>)] = []
         let unmapped = mappings[packet.flow].resolve(positions, own: ownMappings[index]) {
@@ -131,6 +135,12 @@ extension StreamAnalysis {
         _ positions: Range<Int>, _ offsets: Range<Int>, _ packet: ConnectionPacket,
         isRepeated: Bool, _ carriers: inout RangeTable<Carriers>, acknowledged: Int
     ) {
+        // They left already, in packets that were seen leaving.
+        if isRepeated, packet.isMissingAtSender {
+            let arrival = Transmission(
+                subflow: packet.flow, times: packet.times, range: offsets, kind: .arrival)
+            return append(arrival, at: positions)
+        }
         var parts: [(range: Range<Int>, kind: TransmissionKind, original: Carriers?)] = []
         func note(_ range: Range<Int>, _ kind: TransmissionKind, _ original: Carriers?) {
             if let last = parts.last, last.kind == kind, last.original == original,

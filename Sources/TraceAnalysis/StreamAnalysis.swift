@@ -11,6 +11,9 @@ struct ConnectionPacket {
     var times: PacketTimes
     /// The first sighting anywhere.
     var firstTime: Int64
+    /// Whether the point where its sender's packets leave, which is not the only one, did not see it:
+    /// it is a piece, or a merger, of packets that did leave, or the capture there dropped it.
+    var isMissingAtSender = false
 
     var sentTime: Int64 { times.sent ?? firstTime }
 }
@@ -49,6 +52,9 @@ struct StreamAnalysis {
     var transmittedPositions: [Range<Int>] = []
     /// For each subflow from when on the receiver does not take its data.
     var refusedFrom: [Int64?]
+    /// For each subflow the packets, and their payload, that hold nothing but octets that other
+    /// packets had carried when they left: pieces and mergers of those.
+    var resegmented: [(packets: Int, octets: Int)]
 
     /// Offsets beyond this lie outside of any stream: a damaged option.
     static let offsetBound = 1 << 46
@@ -68,6 +74,7 @@ struct StreamAnalysis {
         positions = [Int](repeating: 0, count: packets.count)
         ownMappings = [StreamMapping?](repeating: nil, count: packets.count)
         refusedFrom = [Int64?](repeating: nil, count: flows.count)
+        resegmented = [(packets: Int, octets: Int)](repeating: (0, 0), count: flows.count)
         trace = Self.origin(group, packets, table, isFromClient)
         collectMappings()
         trace.mappingCounts = mappings.map(\.all.count)

@@ -37,6 +37,8 @@ package struct TraceAnalyzer {
             records.append(record)
         case .failure(.notTCP): counts.otherProtocols += 1
         case .failure(.fragment): counts.fragments += 1
+        case .failure(.truncated) where packet.bytes.count < packet.wireLength:
+            counts.headersCut += 1
         case .failure(.truncated), .failure(.unsupported), .failure(.badLength),
             .failure(.badChecksum):
             counts.malformed += 1
@@ -45,7 +47,7 @@ package struct TraceAnalyzer {
 
     /// Analyses everything that was added.
     package func finish() -> TraceReport {
-        let table = FlowTable(uniformRecords, pointCount: points.count)
+        let table = FlowTable(uniformRecords)
         var counts = counts
         counts.repeated = table.repeated
         let groups = FlowGrouping(table).groups

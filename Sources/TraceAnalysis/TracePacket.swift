@@ -50,6 +50,8 @@ package struct PacketCounts: Hashable, Sendable {
     package var fragments = 0
     /// Neither IPv4 nor IPv6, or headers that contradict themselves or are not there whole.
     package var malformed = 0
+    /// Packets whose headers the capture did not keep whole: they may be of any connection.
+    package var headersCut = 0
     /// Segments of which the capture kept only the beginning.
     package var cut = 0
     /// Segments larger than an Ethernet frame: cut into pieces only behind the capture point.

@@ -80,6 +80,48 @@ struct AnalyzeCommandTests {
                 == ["upload.arrival"])
     }
 
+    @Test("the receiver's side alone does not know what was sent again")
+    func receiverOnly() throws {
+        let outcome = try Tool.run("analyze", Self.server)
+        #expect(outcome.output.contains("upload.departure: nothing was captured at the sender"))
+        #expect(outcome.output.contains("as the listener saw them"))
+        let connection = try Self.connection(Self.analyze(Self.server))
+        #expect(connection["subflows"]?[0]?["handshake_rtt_ms"] == .null)
+        let upload = connection["upload"]
+        #expect(upload?["departure_captured"]?.asBool == false)
+        #expect(upload?["octets"]?["retransmission"] == .null)
+        #expect(upload?["octets"]?["reinjection"] == .null)
+        #expect(upload?["reinjected_octets"]?["useful"] == .null)
+        #expect(upload?["reinjections"] == .null)
+        #expect(connection["joins"]?[0]?["syns"]?[0]?["sent_ms"] == .null)
+    }
+
+    @Test("an interface in two sections of a pcapng file is one capture point")
+    func sections() throws {
+        try Tool.withTemporaryDirectory { directory in
+            let packets = try CaptureReader(Self.server).readAll()
+            let section = CaptureSection(comment: "", system: "", application: "")
+            func write(_ packets: ArraySlice<CapturedPacket>, _ name: String) throws -> String {
+                let path = "\(directory)/\(name)"
+                let writer = try PcapngWriter(
+                    path, section: section, interfaces: [CaptureInterface(name: "eth0")])
+                for packet in packets { writer.write(packet, interface: 0) }
+                try writer.close()
+                return path
+            }
+            let half = packets.count / 2
+            let parts = [
+                try write(packets[..<half], "one"), try write(packets[half...], "two"),
+            ]
+            let both = "\(directory)/both.pcapng"
+            _ = try ChildProcess.run("sh", ["-c", "cat \(parts[0]) \(parts[1]) > \(both)"])
+            let whole = try Self.analyze(write(packets[...], "both.whole"))
+            let cut = try Self.analyze(both)
+            #expect(cut["points"] == .array(["both"]))
+            #expect(cut["connections"] == whole["connections"])
+        }
+    }
+
     @Test("a part of a connection is analysed as far as it goes")
     func part() throws {
         try Tool.withTemporaryDirectory { directory in

@@ -40,6 +40,8 @@ import Testing
                     field == "connection" || Self.documented.contains(field[...]),
                     "field \(field) is not documented")
             }
+            let ending = events.first { $0.name == "break" }
+            #expect(ending?.fields.contains { $0.name == "kind" } == true)
             for wanted in [
                 "tcp_state_updated", "metrics_updated", "mapping_sent", "mapping_received",
                 "data_acknowledged", "reinjection",

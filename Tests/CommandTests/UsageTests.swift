@@ -14,6 +14,15 @@ import Testing
         ("connect 10.0.0.1 --fast-open --mptcp-version 0", "--fast-open needs version 1"),
         ("serve --stack kernel --scheduler blest", "--scheduler is for --stack swift"),
         ("connect 10.0.0.1 --connections 512", "--connections is at most 511"),
+        ("compare --threshold 5%", "--threshold is for --baseline"),
+        ("handover --runs -1", "--runs: at least 1 run is needed"),
+        ("handover --break-at 1500", "write a number and its unit, as in 1500ms"),
+        ("handover --break-at -1s", "write a number and its unit"),
+        ("handover --size 10KiB", "B, kB, MB or GB (of 1000)"),
+        ("handover --oracle-loss much", "write a percentage"),
+        ("connect nohost", "write an IPv4 or IPv6 address; names are not looked up"),
+        ("serve --announce host", "write an IPv4 or IPv6 address"),
+        ("handover /tmp", "/tmp: Is a directory"),
     ])
     func contradictionsAreErrors(_ line: String, _ message: String) throws {
         let words = line.split(separator: " ").map(String.init)

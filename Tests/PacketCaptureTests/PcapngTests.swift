@@ -52,6 +52,36 @@ struct PcapngTests {
         #expect(reader.end == .complete)
     }
 
+    @Test(
+        "an interface of frames that are not understood is passed over, and said",
+        arguments: [[1, 201], [201, 1]] as [[UInt16]])
+    func passedOver(linkTypes: [UInt16]) throws {
+        let scratch = try Scratch()
+        let packets = (0..<4).map { Self.packet(Int64($0), on: 0) }
+        let path = try scratch.write(
+            CaptureBytes.pcapng(packets, linkTypes: linkTypes), to: "a")
+        let reader = try CaptureReader(path)
+        #expect(reader.linkType == .ethernet)
+        #expect(try reader.readAll().count == 2)
+        #expect(reader.end == .complete)
+        #expect(
+            reader.warning
+                == "\(path): 2 packets passed over, in frames of BLUETOOTH_HCI_H4_WITH_PHDR")
+    }
+
+    @Test("a name of an interface moves no cursor")
+    func names() throws {
+        let scratch = try Scratch()
+        let name = "eth0\u{1b}[31m\u{202e}\r\n\u{fc}\u{9b}"
+        try PcapngWriter(
+            scratch.file("a"), section: Self.section, interfaces: [CaptureInterface(name: name)]
+        ).close()
+        let reader = try CaptureReader(scratch.file("a"))
+        #expect(
+            reader.interfaces.first?.name
+                == "eth0\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}\u{fc}\u{fffd}")
+    }
+
     @Test("the header is what the format says")
     func vector() throws {
         let scratch = try Scratch()

@@ -15,6 +15,18 @@ struct JSONRendererTests {
         #expect(SchemaCheck.faults(.members(["schema": "other"]), schema).count == 7)
     }
 
+    @Test func everyMetricSaysWhatItIs() throws {
+        let schema = try JSONValue(parsing: ResultsSchema.text)
+        for metric in Metric.allCases {
+            var member = schema["properties"]?["runs"]?["items"]
+            for part in metric.rawValue.split(separator: ".") {
+                member = member?["properties"]?[String(part)]
+            }
+            #expect(member?["description"]?.asString == metric.meaning, "\(metric)")
+        }
+        #expect(Set(Metric.allCases.map(\.meaning)).count == Metric.allCases.count)
+    }
+
     @Test func namesStandInTheOrderOfTheDesign() throws {
         let value = JSONRenderer.results(Fixtures.experiment)
         #expect(

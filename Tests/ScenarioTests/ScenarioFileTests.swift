@@ -121,7 +121,7 @@ import Topology
 
     @Test(arguments: [
         ("name: own", "name: Own", 1, "name", "lower-case", nil),
-        ("title: two ways", "titel: two ways", 1, "title", "is missing", nil),
+        ("title: two ways", "titel: two ways", 2, "titel", "'title' is missing", "title"),
         ("published:", "publishd:", 37, "publishd", "unknown key", "published"),
         ("testbed: wifi-lte", "testbed: [1]", 5, "testbed", "single value", nil),
         ("[netns, simulation]", "[netns, simulator]", 6, "backends", "none of", "simulation"),
@@ -260,7 +260,8 @@ import Topology
         #expect(found == name)
         let file = try file(text, name)
         #expect(file.story.name == name)
-        #expect(file.story.source != nil)
+        let source = try #require(file.story.source)
+        #expect(!source.contains(".md"), "nobody who runs it has that file")
         #expect(!file.expectations.isEmpty)
         for backend in file.backends {
             let plan = try file.plan(topology: ComparisonFixtures.topology) { $0.backend = backend }

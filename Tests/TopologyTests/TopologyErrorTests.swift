@@ -38,10 +38,10 @@ struct TopologyErrorTests {
             message: "unknown key", suggestion: "server", line: 2, column: 1)
         expect(
             TestbedText(link: "rate: 1 Mbit/s\nrtt: 1 ms\nque: 5 ms"), field: "paths[0].que",
-            message: "unknown key", suggestion: nil, line: 8, column: 5)
+            message: "unknown key", suggestion: "queue", line: 8, column: 5)
         expect(
             TestbedText(link: "rate: 1 Mbit/s\nrtt: 1 ms\nqueeu: 5 ms"),
-            field: "paths[0].queeu", message: "unknown key", suggestion: nil)
+            field: "paths[0].queeu", message: "unknown key", suggestion: "queue")
         expect(
             TestbedText(link: "rate: 1 Mbit/s\nrtt: 1 ms\njiter: 5 ms"),
             field: "paths[0].jiter", message: "unknown key", suggestion: "jitter")
@@ -106,6 +106,35 @@ struct TopologyErrorTests {
             TestbedText(link: "rate: 1 Mbit/s\nrtt: 1 ms\nloss: { good-to-bad: 1 % }"),
             field: "paths[0].loss.bad-to-good", message: "is missing")
         expect(TestbedText(link: "rate:\nrtt: 1 ms"), field: "paths[0].rate", message: "missing")
+    }
+
+    @Test("a misspelt key is named before what is missing without it")
+    func misspelt() {
+        expect(
+            TestbedText(link: "rate: 1 Mbit/s\nrrt: 20 ms"), field: "paths[0].rrt",
+            message: "unknown key, and 'rtt' is missing", suggestion: "rtt", line: 7, column: 5)
+        expect(
+            TestbedText(link: "raet: 1 Mbit/s\nrtt: 20 ms"), field: "paths[0].raet",
+            message: "unknown key, and 'rate' is missing", suggestion: "rate", line: 6)
+        expect(
+            TestbedText(head: "nmae: x"), field: "nmae",
+            message: "unknown key, and 'name' is missing", suggestion: "name")
+        expect(
+            TestbedText(server: "adress: 10.0.9.1/24\nrouter: 10.0.9.254"),
+            field: "server.adress", message: "unknown key, and 'address' is missing",
+            suggestion: "address")
+    }
+
+    @Test(
+        "octets are eight bits",
+        arguments: [
+            ("50 MB/s", "400 Mbit/s"), ("0.1 GB/s", "0.8 Gbit/s"), ("2kB/s", "16 kbit/s"),
+            ("5 MBps", "40 Mbit/s"), ("50 Mb/s", "50 Mbit/s"), ("50 mbps", "50 Mbit/s"),
+        ])
+    func octets(rate: String, suggestion: String) {
+        expect(
+            TestbedText(link: "rate: \(rate)\nrtt: 20 ms"), field: "paths[0].rate",
+            message: "unknown unit", suggestion: suggestion)
     }
 
     @Test("wrong units and numbers")

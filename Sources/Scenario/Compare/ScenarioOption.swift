@@ -1,3 +1,5 @@
+internal import Topology
+
 /// What is wrong with a matrix of experiments, or with what it is compared with.
 package struct ComparisonProblem: Error, Hashable, Sendable, CustomStringConvertible {
     /// In words, with a suggestion where there is one.
@@ -87,7 +89,7 @@ package enum ScenarioOption: String, Hashable, Sendable, CaseIterable {
         let words = Word.allCases.map(\.rawValue)
         throw ComparisonProblem(
             "'\(text)' is no value of '\(rawValue)' (\(words.joined(separator: ", ")))",
-            suggestion: Assertion.nearest(to: text, in: words))
+            suggestion: Spelling.closest(to: text, among: words))
     }
 
     private func flag(_ text: String) throws(ComparisonProblem) -> Bool {

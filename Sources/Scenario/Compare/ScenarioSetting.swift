@@ -33,6 +33,6 @@ package struct ScenarioSetting: Hashable, Sendable {
         return ComparisonProblem(
             "nothing called '\(key)' can be varied: there are \(names.joined(separator: ", ")), and "
                 + "PATH.FIELD for a property of a link (lte.delay)",
-            suggestion: Assertion.nearest(to: key, in: names))
+            suggestion: Spelling.closest(to: key, among: names))
     }
 }

@@ -74,7 +74,7 @@ extension FieldReader {
             key,
             "unknown key; here can stand \(names.joined(separator: ", ")), and PATH.FIELD for a "
                 + "property of a link (lte.delay)",
-            suggestion: Assertion.nearest(to: key, in: names))
+            suggestion: Spelling.closest(to: key, among: names))
     }
 
     /// Refuses a path that the testbed does not have.
@@ -85,7 +85,7 @@ extension FieldReader {
         guard !names.contains(path) else { return }
         throw error(
             key, "there is no path '\(path)', but \(names.joined(separator: ", "))",
-            suggestion: Assertion.nearest(to: path, in: names))
+            suggestion: Spelling.closest(to: path, among: names))
     }
 
     // MARK: Backends
@@ -99,7 +99,7 @@ extension FieldReader {
             guard let backend = possible.first(where: { $0.rawValue == word }) else {
                 throw error(
                     "backends", "'\(word)' is none of \(names.joined(separator: ", "))",
-                    suggestion: Assertion.nearest(to: word, in: names))
+                    suggestion: Spelling.closest(to: word, among: names))
             }
             if !backends.contains(backend) { backends.append(backend) }
         }
@@ -137,7 +137,7 @@ extension FieldReader {
 
     private mutating func linkChange(on topology: Topology) throws(TopologyError) -> LinkChange {
         let longest = Duration.zero...Workload.longestTime
-        guard let start = try time("at", in: longest) else { throw error("at", "is missing") }
+        guard let start = try time("at", in: longest) else { throw missing("at") }
         let path = try requiredText("path")
         try check(path: path, "path", on: topology)
         let over = try time("over", in: longest)

@@ -173,7 +173,7 @@ extension ScenarioFile {
                 let known = Metric.allCases.map(\.rawValue)
                 throw fields.error(
                     "show", "there is no result '\(name)' (\(known.joined(separator: ", ")))",
-                    suggestion: Assertion.nearest(to: name, in: known))
+                    suggestion: Spelling.closest(to: name, among: known))
             }
             if !metrics.contains(metric) { metrics.append(metric) }
         }
@@ -225,7 +225,7 @@ extension ScenarioFile {
         let known = legs.map(\.name) + varied.map { "\($0.0)=\($0.1)" }
         throw fields.error(
             "expect", "there is no leg '\(word)'",
-            suggestion: Assertion.nearest(to: word, in: known))
+            suggestion: Spelling.closest(to: word, among: known))
     }
 
     // MARK: Whether it can be
