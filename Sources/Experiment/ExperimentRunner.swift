@@ -174,7 +174,11 @@ package final class ExperimentRunner {
             }
         } catch {
             keeper.discard(index: runs.count + 1)
-            earlyEnd = error == .interrupted ? .interrupted : .environment("\(error)")
+            switch error {
+            case .usage: throw error
+            case .environment(let text): earlyEnd = .environment(text)
+            case .interrupted: earlyEnd = .interrupted
+            }
         }
         var result = ExperimentResult(
             scenario: scenario, backend: backend.name, linkEmulation: linkEmulation,

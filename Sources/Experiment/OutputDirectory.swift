@@ -7,6 +7,8 @@ internal import SystemPackage
 struct OutputDirectory {
     /// The final path.
     private(set) var path: FilePath
+    /// What the final path would be if nobody else took it.
+    private let wanted: FilePath
     /// Where files are written until then.
     let files: ResultFiles
     /// The `latest` link beside it, if it is one of a series.
@@ -21,12 +23,14 @@ struct OutputDirectory {
     init(_ output: ExperimentRunner.Output, name: String) throws(ExperimentError) {
         switch output {
         case .directory(let path):
-            self.path = FilePath(path)
+            wanted = FilePath(path)
+            self.path = wanted
             latest = nil
             madeSeries = nil
         case .named:
             let series = FilePath("results")
-            path = Self.free(series.appending("\(Self.timestamp())-\(name)"))
+            wanted = series.appending("\(Self.timestamp())-\(name)")
+            path = Self.free(wanted)
             latest = series.appending("latest")
             madeSeries = Directory.exists(series.string) ? nil : series
         }
@@ -74,7 +78,7 @@ struct OutputDirectory {
         } catch {
             throw .environment("\(error)")
         }
-        path = Self.free(path)
+        path = Self.free(wanted)
         return false
     }
 

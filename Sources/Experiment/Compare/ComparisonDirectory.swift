@@ -34,16 +34,16 @@ struct ComparisonDirectory {
         case .named:
             let series = FilePath("results")
             madeSeries = Directory.exists(series.string) ? nil : series
-            path = OutputDirectory.free(
-                series.appending("\(OutputDirectory.timestamp())-\(name)"))
+            path = series.appending("\(OutputDirectory.timestamp())-\(name)")
             latest = series.appending("latest")
         }
         isNew = true
         do {
+            let wanted = path
             while try !Directory.makeNew(path.string) {
-                // Of a series, somebody has just taken the name.
+                // Of a series somebody may have the name, or take it just now.
                 guard latest != nil else { throw Taken() }
-                path = OutputDirectory.free(path)
+                path = OutputDirectory.free(wanted)
             }
         } catch is Taken {
             throw .usage(
