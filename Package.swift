@@ -101,7 +101,8 @@ let package = Package(
                 "Scenario", "LinuxSystem", "Netlink", "PacketDevice", heap,
             ]),
         target(
-            "KernelEndpoint", ["NetworkPrimitives", "Scenario", "LinuxSystem", "Netlink", "CLinux"]),
+            "KernelEndpoint",
+            ["NetworkPrimitives", "Scenario", "LinuxSystem", "Netlink", "CLinux", heap]),
         target(
             "Testbed",
             [

@@ -330,7 +330,9 @@ int clinux_set_fifo(int priority) {
 }
 int clinux_set_timer_slack(uint64_t ns) { return result(prctl(PR_SET_TIMERSLACK, ns)); }
 int clinux_pidfd_open(int pid) { return result(syscall(SYS_pidfd_open, pid, 0)); }
-int clinux_die_with_parent(void) { return result(prctl(PR_SET_PDEATHSIG, SIGKILL)); }
+int clinux_pidfd_send_signal(int pidfd, int number) {
+    return result(syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0));
+}
 int clinux_effective_capabilities(uint64_t *mask) {
     struct { uint32_t version; int pid; } header = {0x20080522, 0};
     struct { uint32_t effective, permitted, inheritable; } data[2];

@@ -14,6 +14,17 @@ package enum ExperimentError: Error, Hashable, Sendable {
     case interrupted
 }
 
+extension ExperimentError {
+    /// Why an experiment without a single run has no result.
+    init(_ end: ExperimentResult.EarlyEnd) {
+        self =
+            switch end {
+            case .interrupted: .interrupted
+            case .environment(let text): .environment(text)
+            }
+    }
+}
+
 extension ExperimentError: CustomStringConvertible {
     package var description: String {
         switch self {
@@ -79,21 +90,43 @@ package final class ExperimentRunner {
         rendering: (ExperimentResult) -> Documents
     ) throws(ExperimentError) -> ExperimentResult {
         if let problem = scenario.problem(on: topology) { throw .usage("\(problem)") }
+        if case .directory(let path) = output {
+            try ExperimentBackend.checkSight(of: path, scenario)
+        }
         let backend = try ExperimentBackend.resolve(scenario, topology)
-        let directory = try OutputDirectory(
+        var directory = try OutputDirectory(
             output, name: "\(topology.name)-\(scenario.mode.rawValue)")
+        var result: ExperimentResult
         do throws(ExperimentError) {
-            var result = try carryOut(backend, directory)
-            guard !(result.wasInterrupted && result.runs.isEmpty) else { throw .interrupted }
-            result.outputDirectory = directory.name
-            let documents = rendering(result)
-            try directory.files.write(documents.results, to: "results.json")
-            try directory.files.write(documents.report, to: "report.txt")
-            try directory.commit()
-            return result
+            result = try carryOut(backend, directory)
+            if result.runs.isEmpty, let end = result.earlyEnd { throw ExperimentError(end) }
         } catch {
             directory.discard()
             throw error
+        }
+        try keep(&result, in: &directory, rendering)
+        return result
+    }
+
+    /// Writes the documents; whatever goes wrong now, the runs stay.
+    private func keep(
+        _ result: inout ExperimentResult, in directory: inout OutputDirectory,
+        _ rendering: (ExperimentResult) -> Documents
+    ) throws(ExperimentError) {
+        do throws(ExperimentError) {
+            repeat {
+                result.outputDirectory = directory.name
+                let documents = rendering(result)
+                try directory.files.write(documents.results, to: "results.json")
+                try directory.files.write(documents.report, to: "report.txt")
+            } while try !directory.commit()
+        } catch {
+            throw .environment("\(error); what there is, is in \(directory.files.root)")
+        }
+        do {
+            try directory.setLatest()
+        } catch {
+            progress(.stage("\(error)"))
         }
     }
 
@@ -111,7 +144,8 @@ package final class ExperimentRunner {
             runs.append(result)
             progress(.run(result))
         }
-        var wasInterrupted = false
+        var earlyEnd: ExperimentResult.EarlyEnd?
+        var environment = RunEnvironment.here(version: version)
         do throws(ExperimentError) {
             switch backend {
             case .simulation:
@@ -129,6 +163,7 @@ package final class ExperimentRunner {
                     program: program)
                 defer { world.tearDown() }
                 try world.check(scenario)
+                environment.details += world.details
                 for index in 1...scenario.runs {
                     progress(.stage("run \(index)/\(scenario.runs)"))
                     let seed = scenario.runSeed(index)
@@ -138,14 +173,17 @@ package final class ExperimentRunner {
                 }
             }
         } catch {
-            guard error == .interrupted else { throw error }
             keeper.discard(index: runs.count + 1)
-            wasInterrupted = true
+            switch error {
+            case .usage: throw error
+            case .environment(let text): earlyEnd = .environment(text)
+            case .interrupted: earlyEnd = .interrupted
+            }
         }
         var result = ExperimentResult(
             scenario: scenario, backend: backend.name, linkEmulation: linkEmulation,
-            environment: .here(version: version), runs: runs)
-        result.wasInterrupted = wasInterrupted
+            environment: environment, runs: runs)
+        result.earlyEnd = earlyEnd
         return result
     }
 }
@@ -169,6 +207,17 @@ enum ExperimentBackend: Hashable {
         case .namespaces: .namespaces
         case .simulation: .simulation
         }
+    }
+
+    /// Throws when results cannot go to a place because networks, if any are built, are built where it
+    /// is not seen.
+    static func checkSight(
+        of path: String, _ scenario: HandoverScenario
+    ) throws(ExperimentError) {
+        guard scenario.backend != .simulation, Privileges.hide(path) else { return }
+        throw .usage(
+            "--output \(path): without privileges networks are built where /run is another one; "
+                + "name a directory that is not below /run")
     }
 
     /// The backend in use; enters a user namespace where that is what makes it possible.

@@ -32,14 +32,11 @@ final class NamespaceRun {
         var isKnownToKernel = false
     }
 
-    /// Of each path, both ways: frames that the links had refused before this run.
-    private var refusedBefore: [Int] = []
+    /// What the links and the kernel had dropped before this run.
+    private var before = HarnessCounters()
 
     /// How long endpoints may take to be there.
     private static let startLimit = Duration.seconds(10)
-    /// How long a connection may take to end after its workload.
-    private static let patience = Duration.seconds(30)
-
     /// How long before an interface comes up its link is mended.
     private static let preparation = Duration.milliseconds(5)
 
@@ -116,8 +113,10 @@ final class NamespaceRun {
         }
         if record.failure != nil { collectDebug(files) }
         endProcesses()
-        try checkLinks()
+        try checkHarness()
         try finishCaptures(captureFiles, files)
+        let change = WallClock.offsetFromMonotonic() - record.captureClockOffset
+        if let story = Self.clockStory(change) { record.failure = record.failure ?? story }
         collectEvents()
         return record
     }
@@ -125,7 +124,7 @@ final class NamespaceRun {
     // MARK: Network and captures
 
     private func prepareNetwork() throws {
-        try testbed.restore()
+        try testbed.restore(seed: seed)
         for (index, path) in paths.enumerated() where !path.isUp { try testbed.prepareDown(index) }
         for host in [TestbedHost.client, .server] {
             let kind = host == .client ? scenario.client : scenario.server
@@ -141,26 +140,33 @@ final class NamespaceRun {
         }
         try tellKernel(kernelPlan.beforeStart)
         paths[1].isKnownToKernel = !kernelPlan.beforeStart.isEmpty
-        refusedBefore = try refusedFrames()
+        before = try HarnessCounters(of: testbed)
     }
 
-    private func refusedFrames() throws -> [Int] {
-        try testbed.linkStatistics().map { ($0.up.refused ?? 0) + ($0.down.refused ?? 0) }
-    }
-
-    /// Frames that the emulation had no room for, or could not send, were lost by nobody's plan.
-    private func checkLinks() throws(ExperimentError) {
-        let now: [Int]
+    /// What the harness did to the run: noted, and a failure where it lost what nobody wanted lost.
+    private func checkHarness() throws(ExperimentError) {
+        let now: HarnessCounters
         do {
-            now = try refusedFrames()
+            now = try HarnessCounters(of: testbed)
         } catch {
             throw .environment("run \(index): \(error)")
         }
-        for (path, counts) in zip(topology.paths, zip(now, refusedBefore)) {
-            let refused = counts.0 - counts.1
-            guard refused > 0, record.failure == nil else { continue }
-            record.failure = "the link of path '\(path.name)' refused \(refused) frames"
+        record.harness = now.harness(since: before)
+        if let loss = now.loss(since: before, paths: topology.paths.map(\.name)) {
+            record.failure = record.failure ?? loss
         }
+    }
+
+    /// Why captures and events are not on one time line when the wall clock has moved against the
+    /// monotonic one by so many nanoseconds; `nil` when they are.
+    ///
+    /// NTP slews both clocks alike: only a step moves them apart. A reading is exact to some
+    /// microseconds, and a tenth of a millisecond is less than any number of a run is good for.
+    static func clockStory(_ change: Int64) -> String? {
+        guard change.magnitude > 100_000 else { return nil }
+        let milliseconds = Duration.nanoseconds(change).milliseconds
+        return "the clock was set during the run, by \(milliseconds) ms: captures and events are "
+            + "not on one time line"
     }
 
     private func startCaptures(_ files: ResultFiles) throws -> [String] {
@@ -377,7 +383,7 @@ final class NamespaceRun {
 
     private func awaitEnd() throws {
         guard let client, let server, let start = record.start else { return }
-        let limit = start + scenario.duration + Self.patience
+        let limit = start + scenario.duration + HandoverScenario.patience
         try wait("the client to end", until: limit) { client.isAtEnd }
         try wait("the server to end", until: limit) { server.isAtEnd }
         for process in [client, server] where !process.wait().isSuccess {

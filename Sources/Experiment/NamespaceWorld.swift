@@ -55,6 +55,13 @@ final class NamespaceWorld {
         }
     }
 
+    /// What a reader must know of it to judge the numbers.
+    var details: [RunEnvironment.Detail] {
+        testbed.hasRealTimePriority.map {
+            [.init("relay_priority", $0 ? "real-time" : "ordinary")]
+        } ?? []
+    }
+
     /// Takes the testbed down.
     func tearDown() { testbed.tearDown() }
 

@@ -6,7 +6,9 @@ internal import SystemPackage
 /// name when it is whole, so that nobody takes a half-written one for a result.
 struct OutputDirectory {
     /// The final path.
-    let path: FilePath
+    private(set) var path: FilePath
+    /// What the final path would be if nobody else took it.
+    private let wanted: FilePath
     /// Where files are written until then.
     let files: ResultFiles
     /// The `latest` link beside it, if it is one of a series.
@@ -21,16 +23,20 @@ struct OutputDirectory {
     init(_ output: ExperimentRunner.Output, name: String) throws(ExperimentError) {
         switch output {
         case .directory(let path):
-            self.path = FilePath(path)
+            wanted = FilePath(path)
+            self.path = wanted
             latest = nil
             madeSeries = nil
         case .named:
             let series = FilePath("results")
-            path = Self.free(series.appending("\(Self.timestamp())-\(name)"))
+            wanted = series.appending("\(Self.timestamp())-\(name)")
+            path = Self.free(wanted)
             latest = series.appending("latest")
             madeSeries = Directory.exists(series.string) ? nil : series
         }
-        files = ResultFiles(root: FilePath("\(path).partial-\(getpid())"))
+        // The owner stands in the name: gc removes what a killed process left.
+        let owner = ProcessIdentity.current()?.description ?? "\(getpid())"
+        files = ResultFiles(root: FilePath("\(path).partial-\(owner)"))
         if Directory.exists(path.string) {
             throw .usage("--output \(path): exists already; name a directory that does not")
         }
@@ -63,15 +69,23 @@ struct OutputDirectory {
     }
 
     /// Everything is there: the directory takes its name.
-    func commit() throws(ExperimentError) {
+    ///
+    /// - Returns: `false` when somebody took the name meanwhile: the path is the next free one now, for
+    ///   another try.
+    mutating func commit() throws(ExperimentError) -> Bool {
         do {
-            try Directory.rename(files.root.string, to: path.string)
-            if let latest, let name = path.lastComponent {
-                try Directory.link(latest.string, to: name.string)
-            }
+            if try Directory.rename(files.root.string, to: path.string) { return true }
         } catch {
             throw .environment("\(error)")
         }
+        path = Self.free(wanted)
+        return false
+    }
+
+    /// Has `latest` lead to the directory. The results are as good without.
+    func setLatest() throws(SystemError) {
+        guard let latest, let name = path.lastComponent else { return }
+        try Directory.link(latest.string, to: name.string)
     }
 
     /// Leaves nothing behind.

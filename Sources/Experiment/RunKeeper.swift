@@ -74,6 +74,7 @@ struct RunKeeper {
     /// What the run yielded, and whether it did what it should.
     private func judge(_ record: RunRecord, index: Int, seed: UInt64) -> RunResult {
         var result = RunResult(index: index, seed: seed)
+        result.harness = record.harness
         if let failure = record.failure { result.fail(failure) }
         let isUpload = scenario.direction == .upload
         result.judge(

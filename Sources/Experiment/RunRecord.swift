@@ -24,6 +24,8 @@ package struct RunRecord {
     package var captureFiles: [String] = []
     /// Why the run did not do what it should, if the world knows.
     package var failure: String?
+    /// What the harness did to it.
+    package var harness = RunHarness()
 
     package init() {}
 

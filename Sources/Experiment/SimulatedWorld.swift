@@ -30,9 +30,6 @@ private final class SimulatedRun {
 
     /// Until the peer's last segments have been answered.
     private static let afterwards = Duration.seconds(1)
-    /// The longest that a run may go on after its workload: the time that a connection may be
-    /// without a path, and some more to end.
-    private static let patience = Duration.seconds(70)
 
     init(_ scenario: HandoverScenario, _ topology: Topology, seed: UInt64) {
         self.scenario = scenario
@@ -49,11 +46,12 @@ private final class SimulatedRun {
     // MARK: The time line
 
     func play() {
+        record.harness = .ofSimulation
         for event in scenario.events where event.time == .beforeStart {
             setNewPath(isUp: event.action == .newPathUp)
         }
         record.failure = network.start()
-        let limit = simulation.now + scenario.duration + Self.patience
+        let limit = simulation.now + scenario.duration + HandoverScenario.patience
         if !simulation.run(until: limit, isDone: { network.isOver }) {
             record.failure = record.failure ?? whoIsLeft(limit)
         }

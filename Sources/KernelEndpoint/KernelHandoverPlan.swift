@@ -52,10 +52,13 @@ package struct KernelHandoverPlan: Hashable, Sendable {
 }
 
 extension KernelPathManager {
-    /// Sets a namespace up for handovers: room for subflows, nothing left of an earlier run.
+    /// Sets a namespace up for handovers: room for subflows, nothing left of an earlier run. A kernel that
+    /// takes lost SYNs for a blackhole (since 6.12) would make plain TCP of later runs: it is not to.
     package func prepare() throws(SystemError) {
         try flush()
         try setLimits(subflows: Self.largestLimit, acceptedAddresses: Self.largestLimit)
+        let blackhole = KernelSetting.blackholeTimeout
+        if (try? blackhole.value()) != nil { try blackhole.set("0") }
     }
 
     /// Carries steps out, in order.

@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 package import LinuxSystem
 package import NetworkPrimitives
+internal import Synchronization
 
 /// What a socket is told before it connects or listens.
 package struct KernelSocketOptions: Hashable, Sendable {
@@ -199,12 +200,19 @@ package final class KernelMPTCPSocket {
     /// An MPTCP socket without subflow takes any name, and its subflows then keep the default: a
     /// plain TCP socket says whether the name is known.
     private func setCongestionControl(_ name: String) throws(SystemError) {
-        let probe = OwnedDescriptor(
-            try checkedErrno(
-                Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), Int32(IPPROTO_TCP)), "socket"))
-        try Self.setCongestionControl(name, on: probe.rawValue)
+        if !Self.knownControls.withLock({ $0.contains(name) }) {
+            let probe = OwnedDescriptor(
+                try checkedErrno(
+                    Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), Int32(IPPROTO_TCP)),
+                    "socket"))
+            try Self.setCongestionControl(name, on: probe.rawValue)
+            Self.knownControls.withLock { _ = $0.insert(name) }
+        }
         try Self.setCongestionControl(name, on: rawValue)
     }
+
+    /// Asked once for each name: one of many connections is not to cost two sockets.
+    private static let knownControls = Mutex<Set<String>>([])
 
     private static func setCongestionControl(
         _ name: String, on socket: Int32

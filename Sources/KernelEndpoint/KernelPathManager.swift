@@ -47,7 +47,6 @@ package final class KernelPathManager {
         static let getAddresses: UInt8 = 3
         static let flushAddresses: UInt8 = 4
         static let setLimits: UInt8 = 5
-        static let getLimits: UInt8 = 6
         static let setFlags: UInt8 = 7
     }
 
@@ -132,15 +131,6 @@ package final class KernelPathManager {
                 .init(Attribute.acceptedAddresses, number: UInt32(clamping: acceptedAddresses)),
                 .init(Attribute.subflows, number: UInt32(clamping: subflows)),
             ], "ip mptcp limits set subflows \(subflows) add_addr_accepted \(acceptedAddresses)")
-    }
-
-    /// `ip mptcp limits show`
-    package func limits() throws(SystemError) -> (subflows: Int, acceptedAddresses: Int) {
-        let reply = try netlink.send(Command.getLimits, [], "ip mptcp limits show").first ?? []
-        func value(_ type: UInt16) -> Int {
-            Int(reply.first { $0.type == type }?.number(UInt32.self) ?? 0)
-        }
-        return (value(Attribute.subflows), value(Attribute.acceptedAddresses))
     }
 
     private static func attributes(of address: IPAddress) -> [NetlinkAttribute] {

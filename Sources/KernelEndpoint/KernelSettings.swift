@@ -23,13 +23,6 @@ package enum KernelSetting: String, Hashable, Sendable, CaseIterable {
     /// `sysctl -w NAME=VALUE`
     package func set(_ value: String) throws(SystemError) { try SysctlFile(name).write(value) }
 
-    /// Every setting that this kernel has, for the report of a failed run.
-    package static func all() -> [(name: String, value: String)] {
-        allCases.compactMap { setting in
-            (try? setting.value()).map { (setting.name, $0) }
-        }
-    }
-
     /// Whether this kernel has MPTCP and allows it here.
     package static var isMPTCPAvailable: Bool { (try? isEnabled.value()) == "1" }
 

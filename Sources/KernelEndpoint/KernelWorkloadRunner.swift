@@ -24,10 +24,10 @@ package struct KernelWorkloadOutcome: Sendable {
 /// whose listener is closed (kernel-baseline.md, 6.6).
 package final class KernelWorkloadRunner {
     private let emit: ((EventRecord) -> Void)?
-    private let timer: TimerDescriptor
+    private let poll: EventPoll
     private let buffer: UnsafeMutableRawBufferPointer
     private var listeners: [KernelMPTCPSocket] = []
-    private var connections: [KernelConnection] = []
+    private var connections: KernelConnectionTable
     private var series: (ConnectionSeries, KernelSocketOptions)?
     private var outcomes: [KernelWorkloadOutcome] = []
     private var connectionCount = 0
@@ -45,7 +45,8 @@ package final class KernelWorkloadRunner {
     /// A runner; `emit` takes each event, which a command prints as a line. Without it none is made.
     package init(emit: ((EventRecord) -> Void)? = nil) throws(SystemError) {
         self.emit = emit
-        timer = try TimerDescriptor()
+        poll = try EventPoll()
+        connections = KernelConnectionTable(poll)
         buffer = .allocate(byteCount: Self.bufferSize, alignment: 16)
         earlier = try? KernelCounters.current()
     }
@@ -60,7 +61,9 @@ extension KernelWorkloadRunner {
     package func listen(
         on local: Endpoint, options: KernelSocketOptions = KernelSocketOptions()
     ) throws(SystemError) {
-        listeners.append(try .listening(on: local, options: options))
+        let listener = try KernelMPTCPSocket.listening(on: local, options: options)
+        try poll.add(listener.rawValue, token: Token.listeners + UInt64(listeners.count))
+        listeners.append(listener)
         report("server", "listening", [.init("local", .string(local.description))])
     }
 
@@ -71,7 +74,7 @@ extension KernelWorkloadRunner {
     ) throws(SystemError) {
         let socket = try KernelMPTCPSocket.connecting(from: local, to: remote, options: options)
         connectionCount += 1
-        connections.append(
+        try connections.insert(
             KernelConnection(
                 connecting: socket, to: remote, number: connectionCount, workload: workload))
         report(
@@ -91,9 +94,12 @@ extension KernelWorkloadRunner {
     }
 
     /// Connections that are open and established.
-    package var establishedCount: Int { connections.count - connectingCount }
+    package var establishedCount: Int { connections.count - connections.connectingCount }
 
-    private var connectingCount: Int { connections.count { $0.state == .connecting } }
+    /// Whether all connections that are open are MPTCP.
+    package var isEveryConnectionMPTCP: Bool {
+        connections.slots.allSatisfy { connections[$0]?.wasMPTCP ?? true }
+    }
 
     /// Runs until every connection has ended and no more can come.
     ///
@@ -109,31 +115,29 @@ extension KernelWorkloadRunner {
         connections limit: Int? = nil, timeout: Duration? = nil,
         isDone: (KernelWorkloadRunner) -> Bool = { _ in false }
     ) throws(SystemError) -> [KernelWorkloadOutcome] {
-        var stop = stop
+        if let stop { try poll.add(stop, token: Token.stop) }
+        defer { if let stop { poll.remove(stop) } }
         var deadline = timeout.map { MonotonicClock.now() + $0 }
         nextStatistics = statisticsInterval.map { MonotonicClock.now() + $0 }
         while !isOver(limit), !isDone(self) {
-            let ready = try wait(stop: stop, deadline: deadline)
+            let due = [deadline, nextStatistics, connections.nextDeadline].compactMap { $0 }.min()
+            let ready = try poll.wait(until: due)
             let now = MonotonicClock.now()
-            if ready.stop {
+            if ready.contains(where: { $0.token == Token.stop }) {
                 // Nobody makes a bare descriptor quiet again.
-                if commands == nil { stop = nil }
-                for command in commands?() ?? [.stop] { perform(command, now: now) }
-                if isStopping {
-                    deadline = min(deadline ?? .distantFuture, now + patience)
+                if commands == nil, let stop { poll.remove(stop) }
+                for command in commands?() ?? [.stop] { try perform(command, now: now) }
+                if isStopping { deadline = min(deadline ?? .distantFuture, now + patience) }
+            }
+            if let deadline, deadline <= now { try endAll { $0.lose("timed out") } }
+            for entry in ready where entry.token != Token.stop {
+                if entry.token < Token.listeners {
+                    try service(Int(entry.token), now: now)
+                } else {
+                    try acceptAll(listeners[Int(entry.token - Token.listeners)], now: now)
                 }
             }
-            if let deadline, deadline <= now {
-                for connection in connections { connection.lose("timed out") }
-                isStopping = true
-            }
-            for index in ready.listeners where !isStopping {
-                try acceptAll(listeners[index], now: now)
-            }
-            for index in ready.connections {
-                connections[index].service(buffer: buffer, now: now)
-            }
-            reap(now: now)
+            for slot in connections.takeDue(now) { try service(slot, now: now) }
             try continueSeries()
             reportStatistics(now)
         }
@@ -146,21 +150,22 @@ extension KernelWorkloadRunner {
 // MARK: - The loop
 
 extension KernelWorkloadRunner {
-    private struct Ready {
-        var stop = false
-        var listeners: [Int] = []
-        var connections: [Int] = []
+    /// Below `listeners` stand the slots of the connections.
+    private enum Token {
+        static let listeners: UInt64 = 1 << 32
+        static let stop = UInt64.max - 1
     }
 
     private func isOver(_ limit: Int?) -> Bool {
-        guard connections.isEmpty else { return false }
+        guard connections.count == 0 else { return false }
         if isStopping { return true }
         if listeners.isEmpty { return series?.0.remaining ?? 0 == 0 }
         return limit.map { outcomes.count >= $0 } ?? false
     }
 
     private func continueSeries() throws(SystemError) {
-        while !isStopping, let next = series?.0.next(open: connections.count, connectingCount),
+        while !isStopping,
+            let next = series?.0.next(open: connections.count, connections.connectingCount),
             let (series, options) = series
         {
             try connect(
@@ -168,94 +173,74 @@ extension KernelWorkloadRunner {
         }
     }
 
-    private func perform(_ command: EndpointCommand, now: Instant) {
+    private func perform(_ command: EndpointCommand, now: Instant) throws(SystemError) {
         switch command {
-        case .stop:
-            isStopping = true
-            for connection in connections { connection.stop(buffer: buffer, now: now) }
-        case .abort:
-            isStopping = true
-            for connection in connections { connection.lose("aborted") }
+        case .stop: try endAll { $0.stop(buffer: buffer, now: now) }
+        case .abort: try endAll { $0.lose("aborted") }
         case .giveUpAddress, .setBackup:
             // The kernel's path manager has been told by whoever read the command.
             return
         }
     }
 
-    /// Sleeps until something is ready. `poll`, because interest in reading ends with the peer's
-    /// direction while ours goes on.
-    private func wait(stop: Int32?, deadline: Instant?) throws(SystemError) -> Ready {
-        var polled = [pollfd(fd: timer.rawValue, events: Int16(POLLIN), revents: 0)]
-        polled.append(pollfd(fd: stop ?? -1, events: Int16(POLLIN), revents: 0))
-        for listener in listeners {
-            polled.append(pollfd(fd: listener.rawValue, events: Int16(POLLIN), revents: 0))
+    /// Ends what is open, each connection as `body` does it, and accepts none any more. The listeners
+    /// stay open, but what waits there is not to wake the loop.
+    private func endAll(_ body: (KernelConnection) -> Void) throws(SystemError) {
+        if !isStopping { for listener in listeners { poll.remove(listener.rawValue) } }
+        isStopping = true
+        for slot in connections.slots {
+            guard let connection = connections[slot] else { continue }
+            body(connection)
+            try settle(slot)
         }
-        for connection in connections {
-            let interest = connection.interest
-            let events = (interest.readable ? POLLIN : 0) | (interest.writable ? POLLOUT : 0)
-            // Without interest the kernel would still report a hang-up, again and again.
-            polled.append(
-                pollfd(
-                    fd: events == 0 ? -1 : connection.socket.rawValue, events: Int16(events),
-                    revents: 0))
-        }
-        let others = [deadline, nextStatistics].compactMap { $0 }
-        let due = (connections.compactMap(\.nextDeadline) + others).min()
-        try timer.arm(at: due)
-        let count = poll(&polled, nfds_t(polled.count), -1)
-        if count < 0, errno != EINTR { throw SystemError("poll", code: errno) }
-        return sort(count < 0 ? [] : polled)
     }
 
-    private func sort(_ polled: [pollfd]) -> Ready {
-        var ready = Ready()
-        if polled.isEmpty { return ready }
-        ready.stop = polled[1].revents != 0
-        let now = MonotonicClock.now()
-        for index in listeners.indices where polled[2 + index].revents != 0 {
-            ready.listeners.append(index)
+    /// A connection is ready for something, or its time has come.
+    private func service(_ slot: Int, now: Instant) throws(SystemError) {
+        connections[slot]?.service(buffer: buffer, now: now)
+        try settle(slot)
+    }
+
+    /// After whatever happened to a connection: tells of it, and waits for what it wants now.
+    private func settle(_ slot: Int) throws(SystemError) {
+        guard let connection = connections[slot] else { return }
+        announce(connection)
+        if connection.state == .closed {
+            connections.remove(slot)
+            conclude(connection)
+        } else {
+            try connections.update(slot)
         }
-        for (index, connection) in connections.enumerated() {
-            let isReady = polled[2 + listeners.count + index].revents != 0
-            let isDue = connection.nextDeadline.map { $0 <= now } ?? false
-            if isReady || isDue { ready.connections.append(index) }
-        }
-        return ready
     }
 
     private func acceptAll(_ listener: KernelMPTCPSocket, now: Instant) throws(SystemError) {
-        while let (socket, peer) = try listener.accept() {
+        while !isStopping, let (socket, peer) = try listener.accept() {
             connectionCount += 1
             let connection = KernelConnection(
                 accepted: socket, from: peer, number: connectionCount, now: now)
-            connections.append(connection)
+            let slot = try connections.insert(connection)
             reportConnection(connection, "accepted")
-            connection.service(buffer: buffer, now: now)
+            try service(slot, now: now)
         }
     }
 
-    private func reap(now: Instant) {
-        for connection in connections { announce(connection) }
-        for connection in connections where connection.state == .closed {
-            let endpoint = connection.endpoint
-            outcomes.append(
-                KernelWorkloadOutcome(
-                    role: endpoint.role, summary: endpoint.summary, workload: endpoint.workload,
-                    isMPTCP: connection.wasMPTCP, information: connection.information))
+    private func conclude(_ connection: KernelConnection) {
+        let endpoint = connection.endpoint
+        outcomes.append(
+            KernelWorkloadOutcome(
+                role: endpoint.role, summary: endpoint.summary, workload: endpoint.workload,
+                isMPTCP: connection.wasMPTCP, information: connection.information))
+        report(
+            connection.source, WorkloadSummary.eventName,
+            [
+                .init("connection", .integer(Int64(connection.number))),
+                .init("is_mptcp", .bool(connection.wasMPTCP)),
+            ] + endpoint.summary.fields)
+        if let information = connection.information {
             report(
-                connection.source, WorkloadSummary.eventName,
-                [
-                    .init("connection", .integer(Int64(connection.number))),
-                    .init("is_mptcp", .bool(connection.wasMPTCP)),
-                ] + endpoint.summary.fields)
-            if let information = connection.information {
-                report(
-                    connection.source, "connection-information",
-                    [.init("connection", .integer(Int64(connection.number)))]
-                        + information.fields)
-            }
+                connection.source, "connection-information",
+                [.init("connection", .integer(Int64(connection.number)))] + information.fields)
         }
-        connections.removeAll { $0.state == .closed }
     }
 }
 
@@ -306,8 +291,10 @@ extension KernelWorkloadRunner {
     private func reportStatistics(_ now: Instant) {
         guard let statisticsInterval, let due = nextStatistics, due <= now else { return }
         nextStatistics = max(due + statisticsInterval, now)
-        for connection in connections {
-            guard let information = connection.socket.information else { continue }
+        for slot in connections.slots {
+            guard let connection = connections[slot],
+                let information = connection.socket.information
+            else { continue }
             report(
                 connection.source, "connection-statistics",
                 [.init("connection", .integer(Int64(connection.number)))] + information.fields)

@@ -11,6 +11,21 @@ package enum PacketBacklog {
         dropped(softnet: try TextFile.read("/proc/net/softnet_stat"))
     }
 
+    /// Packets that the interfaces of the calling thread's namespace dropped on arrival: such a queue
+    /// was full, or nobody here had a use for them.
+    package static func arrivalDrops() throws(SystemError) -> Int64 {
+        arrivalDrops(interfaces: try TextFile.read("/proc/thread-self/net/dev"))
+    }
+
+    /// Sums the fourth number behind the name in /proc/net/dev, below its two lines of titles.
+    package static func arrivalDrops(interfaces text: String) -> Int64 {
+        text.split(separator: "\n").dropFirst(2).reduce(0) { sum, line in
+            guard let colon = line.firstIndex(of: ":") else { return sum }
+            let numbers = line[line.index(after: colon)...].split(separator: " ")
+            return numbers.count < 4 ? sum : sum + (Int64(numbers[3]) ?? 0)
+        }
+    }
+
     /// Sums the second column of /proc/net/softnet_stat, hexadecimal, one line a processor.
     package static func dropped(softnet text: String) -> Int64 {
         text.split(separator: "\n").reduce(0) { sum, line in

@@ -45,6 +45,12 @@ public struct LinkDirection: Sendable {
         self.generator = generator
     }
 
+    /// Has the chances follow from another generator, as those of a new link do.
+    public mutating func reseed(_ generator: SeededGenerator) {
+        self.generator = generator
+        isBad = false
+    }
+
     /// Cuts the link, or mends it. What is inside at a cut is lost.
     public mutating func setUp(_ isUp: Bool) {
         guard self.isUp != isUp else { return }

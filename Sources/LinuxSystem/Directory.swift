@@ -8,6 +8,14 @@ package enum Directory {
         return lstat(path, &status) == 0
     }
 
+    /// `mkdir`, and `mkdir -p` of what leads there; `false` when something is there already.
+    package static func makeNew(_ path: String) throws(SystemError) -> Bool {
+        if let slash = path.lastIndex(of: "/") { try make(String(path[..<slash])) }
+        if mkdir(path, 0o777) == 0 { return true }
+        if errno == EEXIST { return false }
+        throw SystemError("mkdir \(path)", code: errno)
+    }
+
     /// `mkdir -p`
     package static func make(_ path: String) throws(SystemError) {
         var made = path.hasPrefix("/") ? "/" : ""
@@ -51,15 +59,32 @@ package enum Directory {
         return names.sorted()
     }
 
-    /// `mv`, within a file system and onto nothing.
-    package static func rename(_ path: String, to new: String) throws(SystemError) {
-        if exists(new) { throw SystemError("rename \(path) to \(new)", code: EEXIST) }
-        try checkedErrno(Glibc.rename(path, new), "rename \(path) to \(new)")
+    /// `mv` of a directory, within a file system and onto nothing; `false` when something is there.
+    package static func rename(_ path: String, to new: String) throws(SystemError) -> Bool {
+        if exists(new) { return false }
+        if Glibc.rename(path, new) == 0 { return true }
+        // Somebody has just put a directory or a file there.
+        if [EEXIST, ENOTEMPTY, ENOTDIR].contains(errno), exists(new) { return false }
+        throw SystemError("rename \(path) to \(new)", code: errno)
+    }
+
+    /// Where a path leads, symbolic links followed as far as it exists; `nil` where nothing of it does.
+    package static func resolved(_ path: String) -> String? {
+        if let found = realpath(path, nil) {
+            defer { free(found) }
+            return String(cString: found)
+        }
+        var parts = path.split(separator: "/", omittingEmptySubsequences: true)
+        guard let last = parts.popLast() else { return nil }
+        let parent = (path.hasPrefix("/") ? "/" : "./") + parts.joined(separator: "/")
+        guard let base = resolved(parent) else { return nil }
+        return base == "/" ? "/\(last)" : "\(base)/\(last)"
     }
 
     /// `ln -sfn TARGET PATH`: never without a link in between.
     package static func link(_ path: String, to target: String) throws(SystemError) {
-        let temporary = path + ".new"
+        // Another process may set the same link now.
+        let temporary = "\(path).\(getpid()).new"
         unlink(temporary)
         try checkedErrno(symlink(target, temporary), "symlink \(temporary)")
         do {

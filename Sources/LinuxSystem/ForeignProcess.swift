@@ -18,9 +18,11 @@ package struct ForeignProcess: ~Copyable, Sendable {
         processID = identity.processID
     }
 
-    /// Sends a signal.
+    /// Sends a signal; an error when it has ended.
     package func signal(_ number: Int32) throws(SystemError) {
-        try checkedErrno(kill(processID, number), "kill \(processID)")
+        try checked(
+            clinux_pidfd_send_signal(descriptor.rawValue, number),
+            "signal \(number) to \(processID)")
     }
 
     /// Waits until it has ended; `false` when the time is over before.

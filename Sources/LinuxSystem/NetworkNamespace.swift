@@ -72,6 +72,18 @@ package final class NetworkNamespace: Sendable {
         }
     }
 
+    /// Several namespaces, in this order, or none of them.
+    package static func create(named names: [String]) throws(SystemError) -> [NetworkNamespace] {
+        var made: [NetworkNamespace] = []
+        do throws(SystemError) {
+            for name in names { made.append(try create(named: name)) }
+        } catch {
+            for namespace in made { try? delete(named: namespace.name) }
+            throw error
+        }
+        return made
+    }
+
     /// As `ip netns` does it, so that the names of both show in every mount namespace.
     private static func prepareDirectory() throws(SystemError) {
         if mkdir(directory, 0o755) != 0, errno != EEXIST {

@@ -6,4 +6,9 @@ package enum Privileges {
         if Capabilities.effective().canBuildNetworks { return }
         try UserNamespace.enter()
     }
+
+    /// Whether `acquire` takes a place out of this process's sight. Ask before it.
+    package static func hide(_ path: String) -> Bool {
+        !Capabilities.effective().canBuildNetworks && UserNamespace.covers(path)
+    }
 }

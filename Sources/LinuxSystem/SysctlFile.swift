@@ -40,6 +40,15 @@ package struct SysctlFile: Hashable, Sendable {
         }
     }
 
+    /// Reads and writes in one step: whoever else changes it by this call waits. `nil` leaves it as it is.
+    package func update(_ change: (String) -> String?) throws(SystemError) {
+        let lock = OwnedDescriptor(
+            try checkedErrno(open(path, O_RDONLY | O_CLOEXEC), "open \(path)"))
+        try checkedErrno(flock(lock.rawValue, LOCK_EX), "lock \(path)")
+        defer { flock(lock.rawValue, LOCK_UN) }
+        if let value = change(try read()) { try write(value) }
+    }
+
     package func read(in namespace: NetworkNamespace) throws -> String {
         try NamespaceThread.run(in: namespace) { try read() }
     }

@@ -26,6 +26,13 @@ package enum UserNamespace {
         _ = clinux_mount_sysfs()
     }
 
+    /// Whether a path, which need not be there yet, leads below `/run`. A relative one still leads where
+    /// it did after `enter`.
+    package static func covers(_ path: String) -> Bool {
+        guard path.hasPrefix("/"), let place = Directory.resolved(path) else { return false }
+        return place == "/run" || place.hasPrefix("/run/")
+    }
+
     /// Whether this process lives in a user namespace that is not the machine's first.
     package static var isInside: Bool {
         guard let map = try? TextFile.read("/proc/self/uid_map") else { return false }

@@ -187,7 +187,8 @@ extension Connection {
     /// Subflows that are closing take no place under the limit, and there is an end to them, too:
     /// whoever joins, closes and never answers would fill the memory with them.
     private var hasManyClosingSubflows: Bool {
-        subflows.count { !$0.isAlive && $0.tcp.state != .timeWait } > 2 * configuration.maximumExtraSubflows + 8
+        subflows.count { !$0.isAlive && $0.tcp.state != .timeWait } > 2
+            * configuration.maximumExtraSubflows + 8
     }
 
     @discardableResult

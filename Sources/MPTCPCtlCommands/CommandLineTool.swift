@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Experiment
 internal import Glibc
+internal import Scenario
 
 /// The root command.
 struct MPTCPCtl: ParsableCommand {
@@ -71,6 +72,15 @@ enum CommandFailure: Error {
             case .usage(let text): .usage(text)
             case .environment(let text): .environment(text)
             case .interrupted: .interrupted
+            }
+    }
+
+    /// Why a handover has fewer runs than it was asked for.
+    init(_ end: ExperimentResult.EarlyEnd, runs: Int) {
+        self =
+            switch end {
+            case .interrupted: .interrupted
+            case .environment(let text): .environment("\(text) (ended after run \(runs))")
             }
     }
 

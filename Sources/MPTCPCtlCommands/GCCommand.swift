@@ -8,8 +8,8 @@ struct GCCommand: ParsableCommand {
         commandName: "gc",
         abstract: "Remove what a killed run left behind, and nothing else.",
         discussion: """
-            Namespaces, nft tables and processes of ours whose owner does not run any more. Runs that \
-            go on and things of others are not touched.
+            Namespaces, nft tables and processes of ours whose owner does not run any more, and what \
+            such a one left unfinished in ./results. Runs that go on and things of others are not touched.
             """)
 
     @Flag(help: "Only say what would be removed.")

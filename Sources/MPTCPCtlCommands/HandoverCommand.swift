@@ -75,7 +75,7 @@ struct HandoverCommand: ParsableCommand {
     private func judge(
         _ result: ExperimentResult, _ checks: [AssertionResult]
     ) throws(CommandFailure) {
-        if result.wasInterrupted { throw .interrupted }
+        if let end = result.earlyEnd { throw CommandFailure(end, runs: result.runs.count) }
         for check in checks where !check.holds && output.format == .json {
             Terminal.error("assertion '\(check.assertion.text)' does not hold")
         }
@@ -247,7 +247,12 @@ struct HandoverRunOptions: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
-        help: "Where every chance comes from; random and printed if it is not given.")
+        help: ArgumentHelp(
+            "Where every chance comes from; random and printed if it is not given.",
+            discussion: """
+                Each run has its own, which follows from it: of the endpoints, and of the links where the \
+                relay or the model emulates them. netem draws by itself.
+                """))
     var seed: UInt64?
 
     /// A seed where none was given.

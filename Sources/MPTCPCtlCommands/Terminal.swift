@@ -11,6 +11,9 @@ enum Terminal {
         }
     }
 
+    /// Prints a line to standard output for the program that reads it; `false` when it did not get there.
+    static func tell(_ line: String) -> Bool { write(terminated(line), to: STDOUT_FILENO) == nil }
+
     /// Why a result did not reach standard output; `nil` if all did. A reader that went away had
     /// enough: that is no failure.
     static var outputFailure: String? {

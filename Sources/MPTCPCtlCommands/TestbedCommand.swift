@@ -207,7 +207,10 @@ struct TestbedKeep: ParsableCommand {
             let topology = try TestbedFile.load(testbed)
             try Privileges.acquire()
             try TestbedKeeper.keep(topology, emulation: emulation, seed: seed) {
-                Terminal.output("ready")
+                // Who asked for it may have been interrupted: then nobody wants it any more.
+                guard Terminal.tell("ready") else {
+                    throw CommandFailure.failed("nobody waits for the testbed any more")
+                }
                 try ThisProcess.detach()
             }
         } catch let error as CommandFailure {

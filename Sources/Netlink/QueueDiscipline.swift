@@ -4,15 +4,12 @@ package import NetworkPrimitives
 package enum QueueDiscipline: Hashable, Sendable {
     case netem(NetworkEmulation)
     case tokenBucket(TokenBucket)
-    /// First in, first out, so many packets.
-    case packetFIFO(limit: Int)
 
     /// The kernel's name of it.
     package var kind: String {
         switch self {
         case .netem: "netem"
         case .tokenBucket: "tbf"
-        case .packetFIFO: "pfifo"
         }
     }
 
@@ -22,7 +19,6 @@ package enum QueueDiscipline: Hashable, Sendable {
         case .netem(let emulation): "netem \(emulation.arguments)"
         case .tokenBucket(let bucket):
             "tbf rate \(bucket.rate.bitsPerSecond)bit burst \(bucket.burst) limit \(bucket.limit)"
-        case .packetFIFO(let limit): "pfifo limit \(limit)"
         }
     }
 }

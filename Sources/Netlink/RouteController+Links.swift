@@ -154,19 +154,4 @@ extension RouteController {
             $0.put(IFLA_TXQLEN, UInt32(clamping: packets))
         }
     }
-
-    /// `ip link set dev NAME address MAC`
-    package func setHardwareAddress(_ name: String, _ octets: [UInt8]) throws(NetlinkError) {
-        let text = octets.map { String($0, radix: 16) }.joined(separator: ":")
-        try change(name, "address \(text)") { $0.put(IFLA_ADDRESS, octets) }
-    }
-
-    /// `ip link set dev NAME netns NS`
-    package func setNamespace(
-        _ name: String, _ namespace: NetworkNamespace
-    ) throws(NetlinkError) {
-        try change(name, "netns \(namespace.name)") {
-            $0.put(IFLA_NET_NS_FD, UInt32(bitPattern: namespace.descriptor.rawValue))
-        }
-    }
 }

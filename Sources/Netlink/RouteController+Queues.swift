@@ -41,7 +41,6 @@ extension RouteController {
         switch queue {
         case .netem(let emulation): Self.fill(request, emulation)
         case .tokenBucket(let bucket): Self.fill(request, bucket)
-        case .packetFIFO(let limit): request.put(TCA_OPTIONS, UInt32(clamping: limit))
         }
         try executeLoading(request, command)
     }

@@ -58,9 +58,15 @@ package final class KernelSilencer {
             Self.script(table: table, interfaces: interfaces, ports: ports), in: namespace)
         isInstalled = true
         do {
-            let before = PortRanges(parsing: try Self.reservation.read(in: namespace))
-            try Self.reservation.write(before.union(ports).description, in: namespace)
-            reserved = ports.subtracting(before)
+            reserved = try NamespaceThread.run(in: namespace) {
+                var reserved = PortRanges()
+                try Self.reservation.update { text in
+                    let before = PortRanges(parsing: text)
+                    reserved = ports.subtracting(before)
+                    return before.union(ports).description
+                }
+                return reserved
+            }
         } catch {
             try? remove()
             throw Self.failure(error)
@@ -100,8 +106,8 @@ package final class KernelSilencer {
             failure = error
         }
         do {
-            let now = PortRanges(parsing: try Self.reservation.read(in: namespace))
-            try Self.reservation.write(now.subtracting(reserved).description, in: namespace)
+            let reserved = reserved
+            try NamespaceThread.run(in: namespace) { try Self.release(reserved) }
         } catch {
             failure = failure ?? Self.failure(error)
         }
@@ -123,9 +129,11 @@ package final class KernelSilencer {
     /// Gives ports back to the kernel's own choice that a silencer of the calling thread's namespace
     /// reserved and could not give back any more.
     package static func release(_ ports: PortRanges) throws(SystemError) {
-        let now = PortRanges(parsing: try reservation.read())
-        let left = now.subtracting(ports)
-        if left != now { try reservation.write(left.description) }
+        try reservation.update { text in
+            let now = PortRanges(parsing: text)
+            let left = now.subtracting(ports)
+            return left == now ? nil : left.description
+        }
     }
 
     private static func failure(_ error: any Error) -> Failure {

@@ -140,6 +140,23 @@ package enum ResultsSchema {
             ),
             ("radio_on_ms", perPath("time in which the path's radio was not idle")),
             (
+                "harness",
+                object([
+                    (
+                        "maximum_lateness_ms",
+                        type(
+                            ["number", "null"],
+                            "how much later than due the relay sent a frame on, at worst")
+                    ),
+                    (
+                        "backlog_drops",
+                        type(
+                            ["integer", "null"],
+                            "packets that the kernel's full backlog dropped on the machine")
+                    ),
+                ])
+            ),
+            (
                 "captures",
                 .members([
                     "type": "array", "items": type("string"),

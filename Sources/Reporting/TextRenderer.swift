@@ -10,7 +10,7 @@ package enum TextRenderer {
     ) -> String {
         let parts = [
             header(result), timeline(result), table(result), noise(result), failures(result),
-            unknowns(result), checks(assertions), files(result),
+            disturbances(result), unknowns(result), checks(assertions), files(result),
         ]
         return parts.filter { !$0.isEmpty }.joined(separator: "\n")
     }
@@ -233,6 +233,30 @@ package enum TextRenderer {
         return "Noise floor: without a break the largest gap is "
             + "\(Figures.fixed(noise.median, 1)) ms (median), \(Figures.fixed(noise.maximum, 1)) ms "
             + "(max) in \(Figures.of(noise.count, "run", "runs"))\n"
+    }
+
+    /// What the harness itself did to the runs, as far as it is more than it may be.
+    private static func disturbances(_ result: ExperimentResult) -> String {
+        var lines: [String] = []
+        for run in result.runs {
+            if let lateness = run.harness.lateness.value, lateness > RunHarness.latenessLimit {
+                lines.append(
+                    "run \(run.index): the relay sent a frame on \(Figures.fixed(lateness, 2)) ms late "
+                        + "(more than \(Figures.plain(RunHarness.latenessLimit)) ms)")
+            }
+            if let drops = run.harness.backlogDrops.value, drops > 0 {
+                lines.append(
+                    "run \(run.index): the kernel's packet backlog was full; on this machine "
+                        + "\(Figures.of(Int(drops), "packet was", "packets were")) dropped")
+            }
+        }
+        switch result.earlyEnd {
+        case .interrupted: lines.append("interrupted after run \(result.runs.count)")
+        case .environment(let text): lines.append("ended after run \(result.runs.count): \(text)")
+        case nil: break
+        }
+        if lines.isEmpty { return "" }
+        return "Disturbances\n" + lines.map { "  \($0)\n" }.joined()
     }
 
     private static func failures(_ result: ExperimentResult) -> String {

@@ -33,10 +33,18 @@ package struct ExperimentResult: Hashable, Sendable {
     package var runs: [RunResult]
     /// The largest gap of the same experiment without a break, if it was measured.
     package var noiseFloor: Statistics?
-    /// Whether somebody ended it early: then `runs` holds those that were complete.
-    package var wasInterrupted = false
+    /// Why it ended before its last run, if it did: then `runs` holds those that were complete.
+    package var earlyEnd: EarlyEnd?
     /// Where the files are, for the report.
     package var outputDirectory: String?
+
+    /// Why an experiment ended before its last run.
+    package enum EarlyEnd: Hashable, Sendable {
+        /// Somebody wanted it to.
+        case interrupted
+        /// The machine could not go on.
+        case environment(String)
+    }
 
     /// Without a break the noise floor follows from the runs, unless it is given.
     package init(

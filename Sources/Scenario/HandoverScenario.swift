@@ -155,6 +155,9 @@ package struct HandoverScenario: Hashable, Sendable {
     package var makeAfter = Duration.milliseconds(200)
     /// Length of the workload.
     package var duration = Duration.seconds(4)
+    /// The longest that a run may go on after its workload, in either world: the time that a connection
+    /// may be without a path, and some more to end.
+    package static let patience = Duration.seconds(70)
     /// No break: the noise floor.
     package var isNull = false
     package var captures = CaptureChoice.all

@@ -20,6 +20,7 @@ extension RunResult {
             .init("path_share", Self.value(pathShare)),
             .init("radio_time_ms", Self.value(radioTime)),
             .init("energy_j", Self.value(energy)), .init("radio_on_ms", Self.value(radioOn)),
+            .init("harness", harness.json),
             .init("captures", .array(captures.map(JSONValue.string))),
             .init("null_reasons", nullReasons),
         ]
@@ -60,6 +61,7 @@ extension RunResult {
             if numbers.isEmpty { add(name, Self.notMeasured) }
             for number in numbers { add("\(name).\(number.path)", number.value.reason) }
         }
+        for (path, reason) in harness.nullReasons { add(path, reason) }
         return .object(members)
     }
 
@@ -99,6 +101,11 @@ extension RunResult {
         radioTime = numbers("radio_time_ms")
         energy = numbers("energy_j")
         radioOn = numbers("radio_on_ms")
+        func harnessNumber(_ name: String) -> Measured {
+            measured(value["harness"]?[name], "harness.\(name)")
+        }
+        harness.lateness = harnessNumber("maximum_lateness_ms")
+        harness.backlogDrops = harnessNumber("backlog_drops")
         if case .array(let files)? = value["captures"] { captures = files.compactMap(\.asString) }
     }
 }

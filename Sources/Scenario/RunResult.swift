@@ -101,6 +101,7 @@ package struct RunResult: Hashable, Sendable {
     package var energy: [PathNumber] = []
     /// Milliseconds in which each path's radio was not idle.
     package var radioOn: [PathNumber] = []
+    package var harness = RunHarness()
     /// Capture files, relative to the output directory.
     package var captures: [String] = []
 

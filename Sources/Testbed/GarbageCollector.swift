@@ -3,8 +3,9 @@ internal import LinuxSystem
 internal import PacketDevice
 
 /// Removes what a process of ours left behind that was killed: namespaces with all that is in them,
-/// our own processes that live there, nft tables and the ports that were reserved with them. A thing is ours by its name, and garbage when
-/// the process in its name does not run any more. Nothing else is touched.
+/// our own processes that live there, nft tables and the ports that were reserved with them, and results
+/// that were never finished. A thing is ours by its name, and garbage when the process in its name does
+/// not run any more. Nothing else is touched.
 package enum GarbageCollector {
     /// Something that was removed, or would be.
     package struct Finding: Hashable, Sendable {
@@ -12,6 +13,7 @@ package enum GarbageCollector {
             case process
             case table = "nft table"
             case namespace
+            case results = "unfinished results"
         }
 
         package var kind: Kind
@@ -22,9 +24,13 @@ package enum GarbageCollector {
 
     /// Looks for garbage and removes it.
     ///
-    /// - Parameter dryRun: Only look.
+    /// - Parameters:
+    ///   - dryRun: Only look.
+    ///   - series: Where experiments leave their results when nobody says where.
     /// - Returns: What was found, in the order of its removal.
-    package static func collect(dryRun: Bool = false) -> [Finding] {
+    package static func collect(
+        dryRun: Bool = false, results series: String = "results"
+    ) -> [Finding] {
         let namespaces = NetworkNamespace.list().filter { isGarbage($0) }
         var findings: [Finding] = []
         for (pid, name) in processes(in: namespaces) {
@@ -45,7 +51,26 @@ package enum GarbageCollector {
                     try NetworkNamespace.delete(named: name)
                 })
         }
-        return findings
+        return findings + collectResults(in: series, dryRun: dryRun)
+    }
+
+    /// The same for results in a directory alone.
+    package static func collectResults(in series: String, dryRun: Bool = false) -> [Finding] {
+        Directory.list(series).filter { isUnfinished($0) }.map { name in
+            let path = "\(series)/\(name)"
+            return remove(.results, path, dryRun) { () throws(SystemError) in
+                try Directory.remove(path)
+            }
+        }
+    }
+
+    /// `<time>-<testbed>-<mode>.partial-<owner>`, of an owner that has ended.
+    private static func isUnfinished(_ name: String) -> Bool {
+        let mark = ".partial-"
+        guard let end = name.ranges(of: mark).last?.upperBound,
+            let owner = ProcessIdentity(name[end...])
+        else { return false }
+        return !owner.isAlive
     }
 
     private static func remove(

@@ -15,6 +15,11 @@ package protocol LinkEmulator: AnyObject {
     func change(
         _ link: Int, up: LinkProfile, down: LinkProfile
     ) throws(TestbedError) -> Instant
+    /// A run begins, on links that are cut: from here on its chances follow from the seed, and the
+    /// maximum lateness counts. netem draws by itself, whatever the seed.
+    func begin(seed: UInt64) throws(TestbedError)
+    /// Whether frames are sent on by a process with real-time priority; `nil` where the kernel does it.
+    var hasRealTimePriority: Bool? { get }
     /// What went through so far.
     func statistics() throws(TestbedError) -> [LinkStatistics]
     /// Ends it. May be called again.
@@ -34,7 +39,8 @@ package struct LinkStatistics: Hashable, Sendable {
         package var downDrops: Int?
         /// Frames that were refused because they stand for several packets, or that found no room.
         package var refused: Int?
-        /// How much later than due frames were sent on, on the average and at worst.
+        /// How much later than due frames were sent on, on the average and, since a run began, at
+        /// worst.
         package var meanLateness: Duration?
         package var maximumLateness: Duration?
 

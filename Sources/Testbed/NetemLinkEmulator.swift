@@ -158,6 +158,10 @@ package final class NetemLinkEmulator: LinkEmulator {
     }
 
     /// Counted since the link was last mended.
+    package var hasRealTimePriority: Bool? { nil }
+
+    package func begin(seed: UInt64) {}
+
     package func statistics() throws(TestbedError) -> [LinkStatistics] {
         do {
             // tc -s qdisc show

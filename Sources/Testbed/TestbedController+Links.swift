@@ -55,13 +55,16 @@ extension TestbedController {
         _ path: Int, up: LinkProfile, down: LinkProfile
     ) throws(TestbedError) -> Instant { try emulator.change(path, up: up, down: down) }
 
-    /// All paths as the topology says, up, mended and empty, as after `build`: so a run begins.
-    package func restore() throws(TestbedError) {
+    /// All paths as the topology says, up, mended and empty, as after `build`: so a run begins, whose
+    /// chances follow from the seed (`LinkEmulator.begin`).
+    package func restore(seed: UInt64? = nil) throws(TestbedError) {
         for path in topology.paths.indices {
             try change(path, up: topology.paths[path].up, down: topology.paths[path].down)
             _ = try emulator.cut(path)
-            try restore(path)
         }
+        // Now nothing of the run before draws a number any more.
+        if let seed { try emulator.begin(seed: seed) }
+        for path in topology.paths.indices { try restore(path) }
     }
 
     /// Undoes `setLinkDown` or `cut`, whichever it was.

@@ -109,6 +109,9 @@ package final class TestbedController {
         ]
     }
 
+    /// Whether the links' process has real-time priority; `nil` where there is none.
+    package var hasRealTimePriority: Bool? { executor.emulator?.hasRealTimePriority }
+
     /// Counters of the links.
     package func linkStatistics() throws(TestbedError) -> [LinkStatistics] {
         try emulator.statistics()

@@ -63,7 +63,7 @@ package struct TestbedKeeper: Hashable, Sendable {
 
     /// Builds a testbed and keeps it until SIGTERM or SIGINT.
     ///
-    /// - Parameter onReady: Called once when it stands.
+    /// - Parameter onReady: Called once when it stands. When it throws, the testbed is taken down.
     package static func keep(
         _ topology: Topology, emulation: EmulationKind, seed: UInt64, onReady: () throws -> Void
     ) throws {

@@ -41,14 +41,4 @@ package struct TestbedName: Hashable, Sendable {
         guard let end = rest.firstIndex(of: "-") else { return nil }
         return ProcessIdentity(rest[..<end])
     }
-
-    /// The testbeds that have a namespace here, sorted by their names.
-    package static func all() -> [TestbedName] {
-        var names: [TestbedName] = []
-        for text in NetworkNamespace.list() {
-            guard let (name, _) = parse(namespace: text), !names.contains(name) else { continue }
-            names.append(name)
-        }
-        return names
-    }
 }

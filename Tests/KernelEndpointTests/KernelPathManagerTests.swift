@@ -22,8 +22,6 @@ struct KernelPathManagerTests {
             try manager.add(
                 KernelPathEndpoint(IPAddress.v6(0x2001_0db8 << 32, 7), [.signal]))
             try manager.setLimits(subflows: 3, acceptedAddresses: 2)
-            let limits = try manager.limits()
-            #expect(limits.subflows == 3 && limits.acceptedAddresses == 2)
             let found = try manager.endpoints()
             #expect(found.map(\.address.description) == ["10.0.1.2", "10.0.2.2", "2001:db8::7"])
             #expect(found[1].flags == [.subflow, .backup])
@@ -46,6 +44,18 @@ struct KernelPathManagerTests {
                 try manager.endpoints().map(\.address) == [Self.lte, .v6(0x2001_0db8 << 32, 7)])
             try manager.flush()
             #expect(try manager.endpoints() == [])
+        }
+    }
+
+    /// Lost SYNs of one run must not make plain TCP of the next.
+    @Test func aHandoverRemembersNoBlackhole() throws {
+        let namespace = try KernelNamespace()
+        try namespace.run {
+            let blackhole = KernelSetting.blackholeTimeout
+            guard (try? blackhole.value()) != nil else { return }
+            try blackhole.set("3600")
+            try KernelPathManager().prepare()
+            #expect(try blackhole.value() == "0")
         }
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import KernelEndpoint
 import LinuxSystem
 import NetworkPrimitives
@@ -54,6 +55,52 @@ struct KernelWorkloadTests {
             sender: sender,
             receiver: direction == .upload ? both.server.summary : both.client.summary)
         #expect(result.outcome == .completed)
+    }
+
+    /// What waits at a listener that accepts none any more is not to keep the loop busy.
+    @Test func aLoopThatStopsSleeps() throws {
+        let namespace = try KernelNamespace()
+        try namespace.run {
+            func processorTime() -> Double {
+                var time = timespec()
+                clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+                return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+            }
+            let runner = try KernelWorkloadRunner()
+            runner.patience = .milliseconds(600)
+            try runner.listen(on: Self.server)
+            let first = try KernelMPTCPSocket.connecting(
+                from: nil, to: Self.server, options: KernelSocketOptions())
+            _ = try runner.run(timeout: .seconds(5)) { $0.establishedCount == 1 }
+            let second = try KernelMPTCPSocket.connecting(
+                from: nil, to: Self.server, options: KernelSocketOptions())
+            let stop = try Pipe()
+            try stop.writeEnd.write([1])
+            let before = processorTime()
+            let outcomes = try runner.run(until: stop.readEnd.rawValue)
+            #expect(outcomes.count >= 1 && outcomes.allSatisfy { !$0.summary.isComplete })
+            #expect(processorTime() - before < 0.3)
+            withExtendedLifetime((first, second)) {}
+        }
+    }
+
+    /// Connections come and go in any order, and each has its own deadline.
+    @Test func manyConnectionsAtOnceEachEndByThemselves() throws {
+        let namespace = try KernelNamespace()
+        try namespace.run {
+            let runner = try KernelWorkloadRunner()
+            try runner.listen(on: Self.server)
+            for number in 0..<40 {
+                try runner.connect(
+                    from: nil, to: Self.server,
+                    workload: Workload(
+                        .stream, size: 100, interval: .milliseconds(10),
+                        duration: .milliseconds(50 + 37 * (number % 7))))
+            }
+            let outcomes = try runner.run(connections: 80, timeout: .seconds(20))
+            #expect(outcomes.count == 80)
+            #expect(outcomes.allSatisfy { $0.summary.isComplete && $0.isMPTCP })
+        }
     }
 
     @Test func streamKeepsItsCadence() throws {

@@ -28,6 +28,35 @@ struct NamespaceTests {
         try NetworkNamespace.delete(named: name)
     }
 
+    @Test("several are made, or none")
+    func several() throws {
+        #expect(throws: SystemError.self) {
+            try NetworkNamespace.create(named: [name, "\(name)-b", "not/a/name"])
+        }
+        #expect(!NetworkNamespace.list().contains { $0.hasPrefix(name) })
+    }
+
+    @Test("a parameter that several change at once loses no change")
+    func update() throws {
+        let namespace = try NetworkNamespace.create(named: name)
+        defer { try? NetworkNamespace.delete(named: name) }
+        let ports = SysctlFile("net.ipv4.ip_local_reserved_ports")
+        try WorkerThreads.run(8) { number in
+            for step in 0..<10 {
+                try? NamespaceThread.run(in: namespace) {
+                    try ports.update { text in
+                        let port = 1_000 + 2 * (10 * number + step)
+                        return text.isEmpty ? "\(port)" : "\(text),\(port)"
+                    }
+                }
+            }
+        }
+        #expect(try ports.read(in: namespace).split(separator: ",").count == 80)
+        let unchanged = try ports.read(in: namespace)
+        try NamespaceThread.run(in: namespace) { try ports.update { _ in nil } }
+        #expect(try ports.read(in: namespace) == unchanged)
+    }
+
     @Test("ip can use and delete what we made, and we what ip made")
     func withIP() throws {
         _ = try NetworkNamespace.create(named: name)

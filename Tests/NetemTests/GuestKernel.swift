@@ -34,18 +34,18 @@ struct GuestKernel {
         let kernel = "\(scratch)/lib/modules/\(release)/kernel"
         for unused in ["arch", "block", "drivers", "fs", "sound"] {
             if unused == "drivers" {
-                try Directory.rename("\(kernel)/drivers/net", to: "\(scratch)/net")
+                _ = try Directory.rename("\(kernel)/drivers/net", to: "\(scratch)/net")
             }
             try Directory.remove("\(kernel)/\(unused)")
         }
         try Directory.make("\(kernel)/drivers/net")
         for module in ["veth", "dummy", "ifb", "tun"] {
-            try Directory.rename(
+            _ = try Directory.rename(
                 "\(scratch)/net/\(module).ko", to: "\(kernel)/drivers/net/\(module).ko")
         }
         try run("depmod", ["-b", scratch, release])
         try Directory.remove("\(cache)/kernel")
-        try Directory.rename(scratch, to: "\(cache)/kernel")
+        _ = try Directory.rename(scratch, to: "\(cache)/kernel")
         guard let kernel = cached() else {
             throw SystemError("find kernel in \(name)", code: ENOENT)
         }

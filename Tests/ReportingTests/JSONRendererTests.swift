@@ -43,7 +43,7 @@ struct JSONRendererTests {
                 "late",
                 "stall_ms", "handover_duration_ms", "connect_ms",
                 "energy_total_j", "path_share", "radio_time_ms", "energy_j", "radio_on_ms",
-                "captures", "null_reasons",
+                "harness", "captures", "null_reasons",
             ])
         #expect(
             names(run["timeline_ms"]) == [

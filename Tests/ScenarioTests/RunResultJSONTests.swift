@@ -14,6 +14,8 @@ import Testing
         run.setUnknown(.resumeGoodput, because: "no \"bulk\"")
         run.pathShare = [.init("wifi", .value(0.25)), .init("lte", .unknown("nobody looked"))]
         run.captures = ["runs/003/a.pcap"]
+        run.harness.lateness = .value(0.125)
+        run.harness.backlogDrops = .unknown("nobody counted")
         run.fail("9 of 10")
         let text = run.json.compact
         let read = try #require(RunResult(json: JSONValue(parsing: text)))
@@ -25,6 +27,7 @@ import Testing
         #expect(read.timeline.reason(.detected) == RunResult.notMeasured)
         #expect(read.pathShare.map(\.value.reason) == [nil, "nobody looked"])
         #expect(read.captures == run.captures)
+        #expect(read.harness == run.harness)
         // Once more changes nothing.
         #expect(RunResult(json: read.json) == read)
     }

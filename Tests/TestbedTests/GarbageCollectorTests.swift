@@ -63,6 +63,27 @@ extension NamespaceSuites {
             #expect(!none.contains { $0["name"]?.asString?.contains("\(keeper.identity)") == true })
         }
 
+        @Test("results that a killed process left unfinished are removed, others are not")
+        func results() throws {
+            let series = "/tmp/mptcpctl-test-\(RandomBytes.suffix())"
+            defer { try? Directory.remove(series) }
+            let dead = try ChildProcess("true", [])
+            let identity = try #require(ProcessIdentity(of: dead.processID))
+            _ = dead.wait()
+            let own = try #require(ProcessIdentity.current())
+            let left = "20261124-211701-wifi-lte-x.partial-\(identity)"
+            let names = [left, "20261124-211701-wifi-lte-x", "a.partial-\(own)", "b.partial-7"]
+            for name in names { try Directory.make("\(series)/\(name)/runs") }
+            #expect(
+                GarbageCollector.collectResults(in: series, dryRun: true).map(\.name)
+                    == ["\(series)/\(left)"])
+            #expect(Directory.list(series).count == 4)
+            let findings = GarbageCollector.collectResults(in: series)
+            #expect(findings.map(\.kind) == [.results] && findings[0].failure == nil)
+            #expect(Set(Directory.list(series)) == Set(names.dropFirst()))
+            #expect(GarbageCollector.collectResults(in: "\(series)/none") == [])
+        }
+
         private static let ownTable = "mptcpctl-\(ProcessIdentity.current()?.description ?? "")-y"
 
         private static func collect(
@@ -119,6 +140,24 @@ extension NamespaceSuites {
             let names = NetworkNamespace.list().compactMap { TestbedName.parse(namespace: $0) }
             let namespaces = json["up"]?["namespaces"]?["client"]?.asString
             #expect(!names.contains { $0.name.namespace(.client) == namespaces })
+        }
+
+        @Test("a keeper whose word nobody hears takes its testbed down")
+        func nobodyWaits() throws {
+            let answers = try Pipe()
+            let output = answers.keepingWriteEnd()
+            let keeper = try ChildProcess(
+                TestPrograms.mptcpctl, ["testbed", "keep", "wifi-lte", "relay", "nobody", "1"],
+                streams: .init(output: output.rawValue))
+            let identity = try #require(ProcessIdentity(of: keeper.processID))
+            let deadline = MonotonicClock.now() + .seconds(20)
+            let clock = try EventPoll()
+            while keeper.poll() == nil, MonotonicClock.now() < deadline {
+                _ = try clock.wait(until: MonotonicClock.now() + .milliseconds(20))
+            }
+            #expect(keeper.poll() == .code(1))
+            keeper.terminate()
+            #expect(!NetworkNamespace.list().contains { $0.contains("\(identity)") })
         }
 
         @Test("a plan without privileges; what is wrong, with its exit code")

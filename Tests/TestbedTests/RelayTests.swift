@@ -2,9 +2,10 @@ import Glibc
 import LinkModel
 import LinuxSystem
 import NetworkPrimitives
-import Testbed
 import Testing
 import Topology
+
+@testable import Testbed
 
 extension NamespaceSuites {
     @Suite("The relay", .serialized)
@@ -143,6 +144,67 @@ extension NamespaceSuites {
             try testbed.restore()
             pair.sendDown(5)
             #expect(try pair.client.receive(within: .milliseconds(150)) == 5)
+        }
+
+        @Test("a run's losses follow from its seed, whatever came before")
+        func seeds() throws {
+            var losing = Self.ideal
+            losing.loss = .gilbertElliott(
+                goodToBad: 0.2, badToGood: 0.3, lossInGood: 0.1, lossInBad: 0.8)
+            let testbed = try testbed(up: losing, down: losing)
+            defer { testbed.tearDown() }
+            #expect(testbed.hasRealTimePriority != nil)
+            let pair = try DatagramPair(testbed, path: 0)
+            func arrivals(seed: UInt64, count: UInt8) throws -> [[UInt8]] {
+                try testbed.restore(seed: seed)
+                for number in 0..<count { pair.sendUp(number) }
+                for number in 0..<count { pair.sendDown(number) }
+                return [
+                    try pair.server.drain(silence: .milliseconds(100)),
+                    try pair.client.drain(silence: .milliseconds(100)),
+                ]
+            }
+            let first = try arrivals(seed: 7, count: 100)
+            #expect(first.allSatisfy { (5..<95).contains($0.count) })
+            _ = try arrivals(seed: 8, count: 33)
+            #expect(try arrivals(seed: 7, count: 100) == first)
+            #expect(try arrivals(seed: 9, count: 100) != first)
+        }
+
+        @Test("the greatest lateness is that of the run")
+        func lateness() throws {
+            let testbed = try testbed(up: Self.ideal, down: Self.ideal)
+            defer { testbed.tearDown() }
+            let pair = try DatagramPair(testbed, path: 0)
+            let relay = try #require(TestPrograms.processes(in: testbed.namespace(.links)).first)
+            TestPrograms.kill(relay, SIGSTOP)
+            pair.sendUp(1)
+            let (clock, end) = (try EventPoll(), MonotonicClock.now() + .milliseconds(60))
+            while MonotonicClock.now() < end { _ = try clock.wait(until: end) }
+            TestPrograms.kill(relay, SIGCONT)
+            #expect(try pair.server.receive(within: .seconds(2)) == 1)
+            #expect(
+                try #require(testbed.linkStatistics()[0].up.maximumLateness) > .milliseconds(40))
+            try testbed.restore(seed: 1)
+            #expect(
+                try #require(testbed.linkStatistics()[0].up.maximumLateness) < .milliseconds(40))
+        }
+
+        @Test("there is room for what a link holds at its rate")
+        func slots() {
+            var fast = LinkProfile(
+                rate: BitRate(bitsPerSecond: 900_000_000), oneWayDelay: .milliseconds(300))
+            // 33.75 MB on the way are 22311 frames of 1514 octets, or twice as many smaller ones.
+            func count() -> Int {
+                FrameSlots.count(for: fast, radio: .zero, frame: 1_514, least: 16_384)
+            }
+            #expect(count() == 44_583 + 1_000 + 1)
+            fast.queue = .time(.milliseconds(300))
+            #expect(count() == 89_168)
+            fast.rate = BitRate(bitsPerSecond: 50_000_000)
+            #expect(count() == 16_384)
+            fast.rate = nil
+            #expect(count() == 16_384)
         }
 
         @Test("duplication, corruption, loss and reordering are carried out")

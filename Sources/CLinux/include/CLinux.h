@@ -79,9 +79,9 @@ int clinux_hardware_address(const char *interface, uint8_t octets[6]);
 void clinux_populate_program(void);
 int clinux_set_fifo(int priority);
 int clinux_set_timer_slack(uint64_t ns);
-int clinux_die_with_parent(void);
 // Readable when the process has ended.
 int clinux_pidfd_open(int pid);
+int clinux_pidfd_send_signal(int pidfd, int number);
 int clinux_effective_capabilities(uint64_t *mask);
 struct clinux_spawn {
     const char *path;

@@ -140,7 +140,9 @@ package struct BenchmarkEndpoint {
         _ = try runner.run(timeout: patience) { $0.establishedCount >= idle }
         reportIdle(runner.establishedCount, since: before)
         // What its packets cost is spread over the kernel: nothing to measure in this process.
-        reportClient([], Shape(isMPTCP: true, subflows: nil), Usage(), since: before)
+        reportClient(
+            [], Shape(isMPTCP: runner.isEveryConnectionMPTCP, subflows: nil), Usage(),
+            since: before)
     }
 
     // MARK: Results

@@ -24,8 +24,8 @@ final class VethNetwork: BenchmarkNetwork {
     /// frames has the kernel cut them.
     init(segmentation: Bool) throws {
         let prefix = ProcessIdentity.ownedName(RandomBytes.suffix())
-        client = try NetworkNamespace.create(named: "\(prefix)-client")
-        server = try NetworkNamespace.create(named: "\(prefix)-server")
+        let made = try NetworkNamespace.create(named: ["\(prefix)-client", "\(prefix)-server"])
+        (client, server) = (made[0], made[1])
         let ends = [(client, Self.clientAddress), (server, serverAddress)]
         try NamespaceThread.run(in: client) {
             try RouteController().createVeth("eth0", peer: "eth0", peerNamespace: server)
@@ -53,13 +53,15 @@ final class VethNetwork: BenchmarkNetwork {
     }
 }
 
-/// Two emulated paths to the server: the testbed `wifi-lte`.
+/// Two emulated paths to the server: the testbed `wifi-lte` as it was when the program was built, whatever
+/// file of this name lies about, so that the lines of a benchmark mean what they say.
 final class ShapedNetwork: BenchmarkNetwork {
     private let testbed: TestbedController
     let topology: Topology
 
     init() throws {
-        topology = try TestbedLibrary.load("wifi-lte")
+        let name = "wifi-lte"
+        topology = try Topology(parsing: BuiltInTestbeds.text(named: name) ?? "", file: name)
         testbed = try TestbedController.build(topology, emulation: .relay)
         for host in [TestbedHost.client, .server] {
             try SysctlFile("net.ipv4.tcp_no_metrics_save").write("1", in: testbed.namespace(host))

@@ -207,6 +207,8 @@ extension BenchmarkRunner {
         var many = BenchmarkLine(
             .memory, "packet-among-many", "processor time of a packet among \(plan.idle)",
             unit: "us", better: .lower)
+        // What was measured before a round failed is kept; last, as in the table.
+        defer { result.lines += [few, many].filter { !$0.swift.isEmpty } }
         try measure(
             BenchmarkLine(
                 .memory, "idle-connection", "an idle connection", unit: "octets", better: .lower)
@@ -227,7 +229,6 @@ extension BenchmarkRunner {
             return Double(stack == .swift ? end.processBytes : end.kernelBytes / 2)
                 / Double(plan.idle)
         }
-        result.lines += [few, many]
     }
 
     private func packetCost(_ end: End) throws -> Double {
@@ -288,15 +289,34 @@ extension BenchmarkRunner {
         guard end.client["is_mptcp"]?.asBool == true else {
             throw Failure(reason: "a connection was not MPTCP")
         }
-        // Idle connections would take their time to end.
-        if order.kind == .memory { return end }
-        server.command(.stop)
-        end.server = try event(BenchmarkEndpoint.result, of: server, until: limit)
-        guard end.server["intact"]?.asBool == true else {
-            throw Failure(reason: "the server received octets that nobody sent")
+        // Idle connections would take their time to end in order.
+        server.command(order.kind == .memory ? .abort : .stop)
+        if order.kind != .memory {
+            end.server = try event(BenchmarkEndpoint.result, of: server, until: limit)
+            guard end.server["intact"]?.asBool == true else {
+                throw Failure(reason: "the server received octets that nobody sent")
+            }
         }
+        for process in [client, server] { try awaitEnd(of: process) }
         return end
     }
+
+    /// Lets a process take back what it did to its namespace, nft chains and reserved ports: they would
+    /// cost the measurements that follow. One that takes too long is killed.
+    private func awaitEnd(of process: EndpointProcess) throws {
+        try poll.add(process.descriptor, token: UInt64(process.descriptor))
+        defer { poll.remove(process.descriptor) }
+        let limit = MonotonicClock.now() + Self.endLimit
+        while true {
+            _ = try process.readEvents()
+            if process.isAtEnd || MonotonicClock.now() >= limit { return }
+            for entry in try poll.wait(until: limit) where entry.token == Self.signalToken {
+                try interruption.check()
+            }
+        }
+    }
+
+    private static let endLimit = Duration.seconds(10)
 
     /// Waits for what a process has to say.
     private func event(

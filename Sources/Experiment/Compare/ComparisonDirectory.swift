@@ -17,7 +17,7 @@ struct ComparisonDirectory {
 
     /// Makes the directory, or takes the one that is to be resumed.
     init(_ output: ComparisonRunner.Output, name: String) throws(ExperimentError) {
-        let path: FilePath
+        var path: FilePath
         switch output {
         case .resumed(let existing):
             guard Directory.exists("\(existing)/\(ComparisonJournal.name)") else {
@@ -34,23 +34,28 @@ struct ComparisonDirectory {
         case .named:
             let series = FilePath("results")
             madeSeries = Directory.exists(series.string) ? nil : series
-            path = OutputDirectory.free(
-                series.appending("\(OutputDirectory.timestamp())-\(name)"))
+            path = series.appending("\(OutputDirectory.timestamp())-\(name)")
             latest = series.appending("latest")
         }
         isNew = true
-        files = ResultFiles(root: path)
-        if Directory.exists(path.string) {
+        do {
+            let wanted = path
+            while try !Directory.makeNew(path.string) {
+                // Of a series somebody may have the name, or take it just now.
+                guard latest != nil else { throw Taken() }
+                path = OutputDirectory.free(wanted)
+            }
+        } catch is Taken {
             throw .usage(
                 "--output \(path): exists already; name a directory that does not, or go on there "
                     + "with --resume")
-        }
-        do {
-            try Directory.make(path.string)
         } catch {
             throw .usage("--output \(path): \(error); name a place where you may write")
         }
+        files = ResultFiles(root: path)
     }
+
+    private struct Taken: Error {}
 
     /// The results are there. Throws when the link of the series cannot be set, without which they
     /// are as good.

@@ -54,6 +54,8 @@ package final class ComparisonRunner: Sendable {
     }
 
     private struct State {
+        /// What is known of the testbeds, once there is one.
+        var details: [RunEnvironment.Detail] = []
         /// What each cell yielded, by the number of the run.
         var runs: [[RunResult?]]
         var done = 0
@@ -92,6 +94,11 @@ package final class ComparisonRunner: Sendable {
     package func run(
         rendering: (ComparisonResult) -> [Document]
     ) throws(ExperimentError) -> Outcome {
+        switch configuration.output {
+        case .directory(let path), .resumed(let path):
+            for cell in plan.cells { try ExperimentBackend.checkSight(of: path, cell.scenario) }
+        case .named: break
+        }
         let places = try ComparisonPlaces(plan)
         let fingerprint = plan.fingerprint(
             version: configuration.version,
@@ -253,6 +260,7 @@ package final class ComparisonRunner: Sendable {
             let world = try places.world(
                 of: job.cell, places.backends[job.cell].linkEmulation, work.interruption,
                 building: { progress(.stage($0)) })
+            state.withLock { $0.details = world.details }
             let keeper = work.keeper(job.cell)
             keeper.discard(index: job.run)
             do throws(ExperimentError) {
@@ -297,8 +305,9 @@ package final class ComparisonRunner: Sendable {
     // MARK: What came of it
 
     private func finish(_ places: ComparisonPlaces, _ fingerprint: String) -> ComparisonResult {
-        let environment = RunEnvironment.here(version: configuration.version)
-        let runs = state.withLock { $0.runs }
+        var environment = RunEnvironment.here(version: configuration.version)
+        let (runs, details) = state.withLock { ($0.runs, $0.details) }
+        environment.details += details
         let experiments = plan.cells.indices.map { index in
             ExperimentResult(
                 scenario: plan.cells[index].scenario, backend: places.backends[index].name,

@@ -22,9 +22,9 @@ final class InteropNetwork {
     init(family: InteropCell.Family) throws {
         addresses = InteropAddresses(family: family)
         let prefix = ProcessIdentity.ownedName(RandomBytes.suffix())
-        client = try NetworkNamespace.create(named: "\(prefix)-client")
-        router = try NetworkNamespace.create(named: "\(prefix)-router")
-        server = try NetworkNamespace.create(named: "\(prefix)-server")
+        let made = try NetworkNamespace.create(
+            named: ["client", "router", "server"].map { "\(prefix)-\($0)" })
+        (client, router, server) = (made[0], made[1], made[2])
         try setParameters()
         let routes = try RouteController(in: router)
         for path in InteropAddresses.paths.indices { try addPath(path, routes) }

@@ -19,8 +19,6 @@ final class NamespaceSoak {
     private var start = Instant.zero
 
     private static let startLimit = Duration.seconds(10)
-    /// How long the rest of the data may take when the sender has been stopped.
-    private static let patience = Duration.seconds(60)
     private static let sampleInterval = Duration.seconds(1)
 
     private enum Token: UInt64 {
@@ -59,7 +57,7 @@ final class NamespaceSoak {
             try startEndpoints()
             try play(progress)
             client?.command(.stop)
-            let limit = MonotonicClock.now() + Self.patience
+            let limit = MonotonicClock.now() + HandoverScenario.patience
             try wait("the client to end", until: limit) { client?.isAtEnd ?? true }
             try wait("the server to end", until: limit) { server?.isAtEnd ?? true }
             for process in [client, server].compactMap({ $0 }) where !process.wait().isSuccess {

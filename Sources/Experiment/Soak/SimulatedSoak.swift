@@ -14,7 +14,6 @@ final class SimulatedSoak {
     private var result: SoakResult
 
     private static let sampleInterval = Duration.seconds(1)
-    private static let patience = Duration.seconds(70)
 
     init(_ plan: SoakPlan, _ topology: Topology) {
         self.plan = plan
@@ -46,9 +45,9 @@ final class SimulatedSoak {
                 progress("\(second) of \(plan.duration): \(result.breaks) breaks")
             }
         }
-        let limit = simulation.now + Self.patience
+        let limit = simulation.now + HandoverScenario.patience
         if result.failure == nil, !simulation.run(until: limit, isDone: isDone) {
-            result.failure = "the connection did not end within \(Self.patience)"
+            result.failure = "the connection did not end within \(HandoverScenario.patience)"
         }
         result.client = network.endpoint(network.client).summary
         result.server = network.endpoint(network.server).summary

@@ -188,6 +188,12 @@ final class RelayDirection {
         }
     }
 
+    /// A run begins: its chances follow from this generator.
+    func begin(_ generator: SeededGenerator) {
+        model.reseed(generator)
+        maximumLateness = 0
+    }
+
     /// Cuts, dropping what is inside, or mends.
     func setUp(_ isUp: Bool) {
         model.setUp(isUp)
@@ -229,6 +235,33 @@ final class FrameSlots {
     private let memory: UnsafeMutableRawPointer
     /// Last in, first out: slots that were used lately are in the cache.
     private var free: [Int32]
+
+    /// How many frames a link can hold at a time: what its rate sends while a frame is inside, full
+    /// frames and as many again for small ones, and what its queue takes where that is said in packets.
+    ///
+    /// - Parameters:
+    ///   - radio: How long the radio may hold a frame back.
+    ///   - frame: Octets of a full frame.
+    ///   - least: The fewest to have: a change may make the link longer. 16384 full frames are 25 MB,
+    ///     and more than 2 s at 100 Mbit/s.
+    static func count(
+        for profile: LinkProfile, radio: Duration, frame: Int, least: Int
+    ) -> Int {
+        guard let rate = profile.rate else { return least }
+        let octets = Double(rate.bitsPerSecond) / 8
+        var inside = profile.oneWayDelay + profile.jitter + radio
+        var queued = 0.0
+        switch profile.queue {
+        case .packets(let count): queued = Double(count)
+        case .bytes(let count): queued = 2 * Double(count) / Double(frame)
+        case .time(let time): inside += time
+        }
+        let flying = 2 * octets * inside.milliseconds / 1_000 / Double(frame)
+        return max(least, min(Int(flying + queued) + 1, most))
+    }
+
+    /// 4 GB of address space, of which what is used counts.
+    private static let most = 1 << 21
 
     init(count: Int, size: Int) {
         self.count = count

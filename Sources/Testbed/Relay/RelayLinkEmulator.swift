@@ -12,6 +12,7 @@ package final class RelayLinkEmulator: LinkEmulator {
     private let errors: MemoryFile
     private let poll: EventPoll
     private var lines = LineSplitter()
+    package private(set) var hasRealTimePriority: Bool?
 
     /// Far more than an answer ever takes; a relay that needs longer is broken.
     private static let patience = Duration.seconds(5)
@@ -42,7 +43,7 @@ package final class RelayLinkEmulator: LinkEmulator {
         }
         do {
             try send(RelayConfiguration(links, seed: seed).json)
-            _ = try awaitAnswer("ready")
+            hasRealTimePriority = try awaitAnswer("ready")["real_time"]?.asBool
         } catch {
             stop()
             throw error
@@ -70,6 +71,10 @@ package final class RelayLinkEmulator: LinkEmulator {
                     .init("link", .integer(Int64(link))), .init("up", up.json),
                     .init("down", down.json),
                 ]))
+    }
+
+    package func begin(seed: UInt64) throws(TestbedError) {
+        _ = try command("begin", [.init("seed", .string(String(seed)))])
     }
 
     package func statistics() throws(TestbedError) -> [LinkStatistics] {

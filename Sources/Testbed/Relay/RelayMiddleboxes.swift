@@ -15,6 +15,9 @@ final class RelayMiddleboxes {
 
     init(_ chain: MiddleboxChain) { self.chain = chain }
 
+    /// Has other boxes in their place, which have seen nothing yet.
+    func replace(by chain: MiddleboxChain) { self.chain = chain }
+
     /// When `handleDeadline` is next due.
     var deadline: Instant? { chain.deadline }
 

@@ -11,9 +11,10 @@ internal import Topology
 ///
 /// It is told what to do on standard input, a JSON object a line: first a `RelayConfiguration`, then
 /// `{"command":"cut","link":0}`, `mend` (same form), `change` (with the profiles `up` and `down` in
-/// the form of the configuration besides) and `{"command":"statistics"}`. Each is answered by a line
-/// on standard output that repeats the command, with `time_ns` of `CLOCK_MONOTONIC`; the first answer
-/// is `ready`. It ends with its input.
+/// the form of the configuration besides), `{"command":"begin","seed":"1"}` when a run begins, and
+/// `{"command":"statistics"}`. Each is answered by a line on standard output that repeats the command,
+/// with `time_ns` of `CLOCK_MONOTONIC`; the first answer is `ready`, with `real_time`: whether it has
+/// real-time priority. It ends with its input.
 package final class RelayProgram {
     /// Why it ends before its input does.
     package struct Failure: Error, CustomStringConvertible {
@@ -25,6 +26,7 @@ package final class RelayProgram {
     private let output: OwnedDescriptor
     private var lines = LineSplitter()
     private var links: [RelayLink] = []
+    private let isRealTime: Bool
 
     private static let inputToken = UInt64.max - 1
 
@@ -33,16 +35,17 @@ package final class RelayProgram {
         input: consuming OwnedDescriptor, output: consuming OwnedDescriptor
     ) throws {
         // Without privileges it is a little less exact.
-        try? ThreadScheduling.setRealTime(priority: 50)
+        let isRealTime = (try? ThreadScheduling.setRealTime(priority: 50)) != nil
         ProgramMemory.populate()
-        let program = try RelayProgram(input: input, output: output)
+        let program = try RelayProgram(input: input, output: output, isRealTime: isRealTime)
         try program.configure()
         try program.serve()
     }
 
     private init(
-        input: consuming OwnedDescriptor, output: consuming OwnedDescriptor
+        input: consuming OwnedDescriptor, output: consuming OwnedDescriptor, isRealTime: Bool
     ) throws(SystemError) {
+        self.isRealTime = isRealTime
         poll = try EventPoll()
         try input.setNonBlocking()
         self.input = input
@@ -63,7 +66,8 @@ package final class RelayProgram {
                 let configuration = RelayConfiguration(json)
             else { throw Failure(description: "no configuration: \(text)") }
             try open(configuration)
-            return try answer("ready", at: RelayClock.now())
+            return try answer(
+                "ready", at: RelayClock.now(), [.init("real_time", .bool(isRealTime))])
         }
     }
 
@@ -145,6 +149,18 @@ package final class RelayProgram {
             link.up.setProfile(up)
             link.down.setProfile(down)
             try answer(command, at: RelayClock.now())
+        case "begin":
+            guard let seed = json["seed"]?.asString.flatMap({ UInt64($0) }) else {
+                throw Failure(description: "no seed: \(text)")
+            }
+            var generator = SeededGenerator(seed: seed)
+            for link in links {
+                // What came before belongs to what was before.
+                try link.up.receive()
+                try link.down.receive()
+                link.begin(&generator)
+            }
+            try answer(command, at: RelayClock.now())
         case "statistics":
             try answer(
                 command, at: RelayClock.now(),
@@ -177,6 +193,7 @@ private struct RelayLink {
     let down: RelayDirection
     let radio: RelayRadio?
     let middleboxes: RelayMiddleboxes?
+    private let planned: [PlannedMiddlebox]
 
     init(
         _ link: RelayConfiguration.Link, _ generator: inout SeededGenerator
@@ -196,8 +213,7 @@ private struct RelayLink {
             filter: .all, slotSize: size, batchSize: takesSuperPackets ? 32 : 64, timestamps: true)
         client = try PacketSocketDevice(link.clientEnd, configuration)
         router = try PacketSocketDevice(link.routerEnd, configuration)
-        // 16384 full frames are 25 MB, and more than 2 s at 100 Mbit/s.
-        let count = takesSuperPackets ? 8_192 : 16_384
+        planned = link.middleboxes
         let models = [link.up, link.down].map {
             LinkDirection(profile: $0, generator: generator.split())
         }
@@ -207,14 +223,33 @@ private struct RelayLink {
         radio = link.promotion.map { RelayRadio($0) }
         up = RelayDirection(
             model: models[0], from: client, to: router,
-            slots: FrameSlots(count: count, size: size), way: .up, radio: radio,
+            slots: FrameSlots(
+                count: Self.slots(link.up, link, takesSuperPackets), size: size),
+            way: .up, radio: radio,
             middleboxes: middleboxes)
         down = RelayDirection(
             model: models[1], from: router, to: client,
-            slots: FrameSlots(count: count, size: size), way: .down, radio: radio,
+            slots: FrameSlots(
+                count: Self.slots(link.down, link, takesSuperPackets), size: size),
+            way: .down, radio: radio,
             middleboxes: middleboxes)
         up.opposite = down
         down.opposite = up
+    }
+
+    /// A run begins, in the order in which `init` draws.
+    func begin(_ generator: inout SeededGenerator) {
+        up.begin(generator.split())
+        down.begin(generator.split())
+        if !planned.isEmpty { middleboxes?.replace(by: MiddleboxChain(planned, &generator)) }
+    }
+
+    private static func slots(
+        _ profile: LinkProfile, _ link: RelayConfiguration.Link, _ takesSuperPackets: Bool
+    ) -> Int {
+        FrameSlots.count(
+            for: profile, radio: link.promotion?.delay ?? .zero, frame: link.mtu + 14,
+            least: takesSuperPackets ? 8_192 : 16_384)
     }
 
     /// Ethernet header with a VLAN tag, and the virtio header.
