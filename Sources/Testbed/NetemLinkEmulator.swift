@@ -157,11 +157,11 @@ package final class NetemLinkEmulator: LinkEmulator {
         return MonotonicClock.now()
     }
 
-    /// Counted since the link was last mended.
     package var hasRealTimePriority: Bool? { nil }
 
     package func begin(seed: UInt64) {}
 
+    /// Counted since the link was last mended.
     package func statistics() throws(TestbedError) -> [LinkStatistics] {
         do {
             // tc -s qdisc show
