@@ -173,7 +173,7 @@ extension NamespaceSuites {
             defer { unlink(file) }
             let wrong = try run("up \(file)")
             #expect(wrong.exit == .code(2))
-            #expect(wrong.error.contains("\(file):1:1: paths: is missing"))
+            #expect(wrong.error.contains("\(file):2:1: pathes: unknown key"), "\(wrong.error)")
         }
 
         @Test("as a user without privileges, in a user namespace")
