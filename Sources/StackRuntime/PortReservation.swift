@@ -113,15 +113,17 @@ final class PortReservation {
         try checkedErrno(result, what)
     }
 
-    /// Local ports of all TCP sockets of the namespace.
+    /// Local ports of all TCP sockets of the namespace but those in TIME-WAIT: they only answer, and
+    /// the kernel hears nothing on the ports of a block.
     private static func portsInUse() -> Set<UInt16> {
         var result: Set<UInt16> = []
         for file in ["tcp", "tcp6"] {
             guard let text = try? TextFile.read("/proc/thread-self/net/\(file)") else { continue }
             for line in text.split(separator: "\n").dropFirst() {
-                // `sl  local_address rem_address ...`, the address as HEX:PORT.
-                let columns = line.split(separator: " ", maxSplits: 2)
-                guard columns.count > 1, let colon = columns[1].lastIndex(of: ":"),
+                // `sl  local_address rem_address st ...`, the address as HEX:PORT.
+                let columns = line.split(separator: " ", maxSplits: 4)
+                guard columns.count > 3, columns[3] != "06",
+                    let colon = columns[1].lastIndex(of: ":"),
                     let port = UInt16(columns[1][columns[1].index(after: colon)...], radix: 16)
                 else { continue }
                 result.insert(port)

@@ -1,5 +1,6 @@
 import Glibc
 import HostStack
+import KernelEndpoint
 import LinuxSystem
 import MPTCP
 import NetworkPrimitives
@@ -145,6 +146,36 @@ extension RealNetworkTests {
             }
             let client = try TestEndpoint.client(
                 .swift, in: network.host, Workload(.echo, .upload, duration: .milliseconds(100)),
+                from: loopback, to: Endpoint(loopback, 5_001)
+            ) { $0.interfaces = ["lo"] }
+            #expect(try client.outcome().summary.failure == nil)
+            #expect(try server.outcome().summary.failure == nil)
+        }
+
+        /// Connections of the kernel's that are in TIME-WAIT, in every block of ports, are in nobody's
+        /// way.
+        @Test func timeWaitTakesNoPorts() throws {
+            let network = try TestNetwork()
+            let loopback = IPAddress.v4(0x7f00_0001)
+            try NamespaceThread.run(in: network.host) {
+                try SysctlFile("net.ipv4.ip_local_port_range").write("40000 49999")
+                var options = KernelSocketOptions()
+                options.usesMPTCP = false
+                let listener = try KernelMPTCPSocket.listening(
+                    on: Endpoint(loopback, 7_000), options: options)
+                for _ in 0..<600 {
+                    var client: KernelMPTCPSocket? = try .connecting(
+                        from: nil, to: Endpoint(loopback, 7_000), options: options)
+                    let accepted = try listener.accept()
+                    #expect(client != nil && accepted != nil)
+                    client = nil
+                }
+            }
+            let server = try TestEndpoint.server(.swift, in: network.host) {
+                $0.interfaces = ["lo"]
+            }
+            let client = try TestEndpoint.client(
+                .swift, in: network.host, Workload(.bulk, .upload, size: 1_000),
                 from: loopback, to: Endpoint(loopback, 5_001)
             ) { $0.interfaces = ["lo"] }
             #expect(try client.outcome().summary.failure == nil)
