@@ -158,12 +158,13 @@ extension RealNetworkTests {
             let network = try TestNetwork()
             let loopback = IPAddress.v4(0x7f00_0001)
             try NamespaceThread.run(in: network.host) {
-                try SysctlFile("net.ipv4.ip_local_port_range").write("40000 49999")
                 var options = KernelSocketOptions()
                 options.usesMPTCP = false
                 let listener = try KernelMPTCPSocket.listening(
                     on: Endpoint(loopback, 7_000), options: options)
-                for _ in 0..<600 {
+                let range = SysctlFile("net.ipv4.ip_local_port_range")
+                for port in stride(from: 40_100, to: 50_000, by: 512) {
+                    try range.write("\(port) \(port + 1)")
                     var client: KernelMPTCPSocket? = try .connecting(
                         from: nil, to: Endpoint(loopback, 7_000), options: options)
                     let accepted = try listener.accept()
