@@ -198,7 +198,9 @@ final class NamespaceSoak {
         }
         guard let client, let server,
             let here = ProcessResources.residentBytes(of: client.processID),
-            let there = ProcessResources.residentBytes(of: server.processID)
+            let there = ProcessResources.residentBytes(of: server.processID),
+            // Of a process that has ended nothing is resident.
+            here > 0, there > 0
         else { return }
         result.memory.append(MemorySample(time: now - start, client: here, server: there))
     }
