@@ -270,6 +270,9 @@ extension Connection {
             }
         }
         guard closeReason == nil else { return }
+        if let failure = data.failure, self.index(of: failure.subflow) == nil {
+            handleMappingFailure(now: now)
+        }
         guard isEstablished else {
             // Its only address was given up before anybody answered.
             if subflows.isEmpty { finish(.timedOut, now: now) }

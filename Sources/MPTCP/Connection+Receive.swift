@@ -300,7 +300,12 @@ extension Connection {
         // RFC 7323, 2.2: the window of a SYN is not scaled.
         let shift = header.flags.contains(.syn) ? 0 : subflows[index].tcp.peerWindowShift
         let window = Int(header.window) << shift
-        data.windowEnd = max(data.windowEnd, offset + window)
+        if offset + window > data.windowEnd {
+            // It opens for what waits. The subflow that is to take it may not hear of that: it is asked
+            // soon again, not as late as while the window was closed.
+            if data.windowEnd <= data.next, offset + window > data.next { data.probeDeadline = nil }
+            data.windowEnd = offset + window
+        }
         if window > 0 || offset > data.acknowledged { data.probeBackoff = 0 }
         if data.isFINSent, offset == data.next + 1 {
             if !data.isFINAcknowledged {

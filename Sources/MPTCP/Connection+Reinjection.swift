@@ -180,8 +180,8 @@ extension Connection {
             }
         }
         if data.isFINSent, !data.isFINAcknowledged {
-            subflows[index].isDataFINPending = true
             data.finTransmissions = 0
+            sendDataFIN(now: now)
         }
         paths.signalRemovals(on: &subflows[index])
     }

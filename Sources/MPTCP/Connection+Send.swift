@@ -167,6 +167,7 @@ extension Connection {
         }
         guard isWaiting, isIdle else {
             data.probeDeadline = nil
+            data.probedAt = nil
             return
         }
         guard data.probeDeadline == nil else { return }
@@ -176,12 +177,16 @@ extension Connection {
         data.probeDeadline = now + .nanoseconds(timeout)
     }
 
+    /// So long the answers to probes are waited for: Linux gives one in 500 ms at most
+    /// (tcp_invalid_ratelimit).
+    private static let probePatience = Duration.seconds(1)
+
     /// Asks every subflow for the window: the one that data would take may be dead. Who has not
     /// answered the last time, though another one has, is suspect.
     mutating func probeWindow(now: Instant) {
         mib.count(.windowProbe)
         let usable = subflows.indices.filter { subflows[$0].isUsable }
-        if let asked = data.probedAt,
+        if let asked = data.probedAt, now - asked >= Self.probePatience,
             usable.contains(where: { subflows[$0].tcp.lastReceived > asked })
         {
             for index in usable
@@ -190,8 +195,9 @@ extension Connection {
             {
                 suspect(index, now: now)
             }
+            data.probedAt = now
         }
-        data.probedAt = now
+        data.probedAt = data.probedAt ?? now
         for index in usable { subflows[index].tcp.requestProbe() }
     }
 }

@@ -267,7 +267,7 @@ extension Connection {
                 checksum: mapping.checksum)
             dss.isIdle = mapping.isIdle
         } else if carriesSignal, subflows[index].isFullyEstablished,
-            let signal = subflows[index].signals.popFirst()
+            subflows[index].hasSignalToSend, let signal = subflows[index].signals.popFirst()
         {
             if case .addAddress = signal {
                 // kernel-peer, 2.2: ADD_ADDR stands alone.

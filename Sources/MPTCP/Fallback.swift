@@ -217,6 +217,7 @@ extension Connection {
             mib.count(.failSent)
             subflows[index].resetOptions = [.fail(failure.dataSequenceNumber)]
             resetSubflow(index, MPTCPReset(.middleboxInterference), now: now)
+            for other in subflows.indices where other != index { drain(other, now: now) }
         } else if failure.nextRepeat <= now {
             failure.repeats += 1
             let timeout = subflows[index].tcp.rtt.timeout << min(failure.repeats, 6)

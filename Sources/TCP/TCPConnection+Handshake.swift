@@ -166,8 +166,9 @@ extension TCPConnection {
         state = .established
         recovery.roundEnd = snd.nxt
         reception.becameEstablished = true
+        // RFC 6928, 2: the SYN was lost more than once.
+        if recovery.consecutiveTimeouts > 1 { congestion.startWithOneSegment() }
         recovery.consecutiveTimeouts = 0
-        if snd.synTransmissions > 2 { congestion.startWithOneSegment() }
         rearmRetransmission(now: now)
         snd.isSYNPending = false
         armKeepAlive(now: now)

@@ -53,7 +53,7 @@ extension TCPConnection {
         }
         if queue.firstEnd(from: snd.una) > snd.window {
             // RFC 9293, 3.8.6.1: the peer's window kept it out, which says nothing of the path.
-            queue.markFirstLost()
+            queue.markLost(sentBefore: .min)
             recovery.isForced = true
         } else {
             startLossRecovery(now: now)

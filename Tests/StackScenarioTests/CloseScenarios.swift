@@ -95,22 +95,42 @@ import WireFormat
         network.expectNoLivelock(12_000)
     }
 
-    /// The carrier dies while the window is closed, and the backup alone hears that it opened.
-    @Test func windowOpensOnTheBackup() {
+    /// The carrier dies while the window is closed, and the backup alone hears that it opened: soon, or
+    /// when the carrier is asked once in a minute only.
+    @Test(arguments: [4_000, 60_000])
+    func windowOpensOnTheBackup(after milliseconds: Int) {
         var shape = TwoPathNetwork.Shape()
         shape.server.connection.receiveBuffer = 128 * 1_024
         let network = TwoPathNetwork(shape, upload: 1_000_000, download: 0)
         network.serverApp.isPaused = true
-        network.at(3_000) { $0.cut(0) }
-        network.at(4_000) {
+        network.at(milliseconds - 1_000) { $0.cut(0) }
+        network.at(milliseconds) {
             $0.serverApp.isPaused = false
             $0.pump($0.server)
             $0.simulation.perform($0.server) { _ in }
         }
-        network.run(.seconds(12))
+        network.run(.milliseconds(milliseconds + 4_000))
         #expect(network.serverApp.received == 1_000_000)
         network.expectSound()
         network.expectNoLivelock(12_000)
+    }
+
+    /// Nobody heard the DATA_FIN for half a minute, and the first one on the new path is lost: the next
+    /// does not wait as long as the last one on the old path did.
+    @Test func dataFINAfterAnOutage() {
+        let network = TwoPathNetwork(.breakBeforeMake, upload: 100_000, download: 0)
+        network.clientApp.finishes = false
+        network.at(1_000) {
+            $0.cut(0)
+            $0.clientApp.finishes = true
+            $0.release($0.client, 0)
+        }
+        network.lose(1) { segment, link, isForward in
+            link == 1 && isForward && segment.header.options.dss?.isDataFIN == true
+        }
+        network.at(40_000) { $0.setInterface(1, isUp: true) }
+        #expect(network.run(.seconds(43)))
+        network.expectIntact()
     }
 
     /// REMOVE_ADDR is neither acknowledged nor retransmitted by the protocol: it is repeated.

@@ -147,6 +147,28 @@ import WireFormat
         #expect(network.first("removed_address_answers", network.server) != nil)
     }
 
+    /// The address of the first subflow was removed, and that subflow died: no other path goes there.
+    @Test(arguments: [true, false])
+    func removedInitialAddressIsNotJoined(isRemoved: Bool) {
+        let network = TwoPathNetwork(.breakBeforeMake, upload: 0, download: 10_000_000)
+        network.recordsPackets = true
+        var isDone = false
+        network.filter { [unowned network] segment, link, isForward in
+            if !isDone, !isForward, network.simulation.now > network.milliseconds(300),
+                segment.header.options.dss != nil
+            {
+                isDone = true
+                if isRemoved { segment.header.options.mptcp.append(.removeAddress([.initial])) }
+            }
+            // What asks whether the address is still there does not arrive.
+            return !(isDone && isForward && link == 0)
+        }
+        network.at(400) { $0.cut(0) }
+        network.at(3_000) { $0.setInterface(1, isUp: true) }
+        network.run(.seconds(6))
+        #expect(joins(network).isEmpty == isRemoved)
+    }
+
     /// Somebody says that both addresses were removed. Both answer, and the connection goes on over
     /// what it has; where the client really goes, what was under way does not count as an answer.
     @Test func removalOfAllLivingAddresses() {

@@ -59,6 +59,17 @@ import WireFormat
         #expect(bench.outbox.count == segments)
     }
 
+    /// One SYN/ACK is lost; our timer repeats it, and then the peer's repeated SYN has it repeated.
+    @Test func windowBehindOneLostSYNACK() {
+        let bench = Bench(answering: Bench.synOptions)
+        bench.advance(by: 1_010)
+        bench.receive(.syn, 0)
+        bench.receive(.ack, 1, ack: 1)
+        bench.outbox = []
+        bench.send(3_000)
+        #expect(bench.outbox.count == 3)
+    }
+
     @Test func refused() {
         let bench = Bench()
         bench.outbox = []

@@ -165,6 +165,22 @@ import WireFormat
         }
     }
 
+    /// RFC 2018, 8: the peer gives up what it had reported, and has no room for more: it is sent again
+    /// all the same.
+    @Test func renegingBehindAClosedWindow() {
+        let bench = Bench.established()
+        bench.send(5_000)
+        bench.outbox = []
+        bench.receive(.ack, 1, ack: 1, sack: [1_001..<5_001])
+        bench.advance(by: 100)
+        bench.expect(.ack, 1, ack: 1, 1_000)
+        bench.peerWindow = 0
+        bench.receive(.ack, 1, ack: 1_001)
+        bench.expectNothing()
+        bench.advance(by: 2_000)
+        bench.expect(.ack, 1_001, ack: 1, 1_000)
+    }
+
     /// A closed window that answers lives for ever; one that does not, does not.
     @Test func zeroWindowIsNoDeath() {
         let bench = Bench.established()

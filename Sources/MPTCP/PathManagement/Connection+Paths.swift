@@ -329,10 +329,13 @@ extension Connection {
         }
         let hmac = scheme.addressHMAC(option, localKey: localKey, remoteKey: remoteKey)
         option.form = .announcement(hmac: hmac)
-        subflows[index].signal(.addAddress(option))
-        mib.count(.addAddressSent)
         let attempts = paths.announcements[position].attempts
-        paths.announcements[position].attempts += 1
+        // One that has had no opportunity to leave needs no repetition.
+        if !subflows[index].signals.contains(.addAddress(option)) {
+            subflows[index].signal(.addAddress(option))
+            mib.count(.addAddressSent)
+            paths.announcements[position].attempts += 1
+        }
         let timeout = subflows[index].tcp.rtt.timeout << min(attempts, 6)
         let start = now ?? subflows[index].tcp.lastReceived
         paths.announcements[position].deadline = start + .nanoseconds(timeout)
