@@ -91,7 +91,7 @@ package final class ExperimentRunner {
     ) throws(ExperimentError) -> ExperimentResult {
         if let problem = scenario.problem(on: topology) { throw .usage("\(problem)") }
         if case .directory(let path) = output {
-            try ExperimentBackend.checkSight(of: path, scenario)
+            try ExperimentBackend.checkSight(of: path, scenario.backend)
         }
         let backend = try ExperimentBackend.resolve(scenario, topology)
         var directory = try OutputDirectory(
@@ -104,24 +104,31 @@ package final class ExperimentRunner {
             directory.discard()
             throw error
         }
-        try keep(&result, in: &directory, rendering)
+        keep(&result, in: &directory, rendering)
         return result
     }
 
-    /// Writes the documents; whatever goes wrong now, the runs stay.
+    /// Writes the documents; whatever goes wrong now, the runs stay, and are told to whoever asked.
     private func keep(
         _ result: inout ExperimentResult, in directory: inout OutputDirectory,
         _ rendering: (ExperimentResult) -> Documents
-    ) throws(ExperimentError) {
+    ) {
         do throws(ExperimentError) {
             repeat {
                 result.outputDirectory = directory.name
+                if directory.isElsewhere {
+                    result.earlyEnd =
+                        result.earlyEnd
+                        ?? .environment("somebody else made the directory of --output meanwhile")
+                }
                 let documents = rendering(result)
                 try directory.files.write(documents.results, to: "results.json")
                 try directory.files.write(documents.report, to: "report.txt")
             } while try !directory.commit()
         } catch {
-            throw .environment("\(error); what there is, is in \(directory.files.root)")
+            result.outputDirectory = directory.keepUnfinished()
+            result.earlyEnd = result.earlyEnd ?? .environment("\(error)")
+            return
         }
         do {
             try directory.setLatest()
@@ -131,7 +138,7 @@ package final class ExperimentRunner {
     }
 
     private func carryOut(
-        _ backend: ExperimentBackend, _ directory: OutputDirectory
+        _ backend: ExperimentBackend, _ directory: borrowing OutputDirectory
     ) throws(ExperimentError) -> ExperimentResult {
         let interruption = try Interruption()
         let keeper = RunKeeper(
@@ -212,9 +219,9 @@ enum ExperimentBackend: Hashable {
     /// Throws when results cannot go to a place because networks, if any are built, are built where it
     /// is not seen.
     static func checkSight(
-        of path: String, _ scenario: HandoverScenario
+        of path: String, _ backend: Backend = .namespaces
     ) throws(ExperimentError) {
-        guard scenario.backend != .simulation, Privileges.hide(path) else { return }
+        guard backend != .simulation, Privileges.hide(path) else { return }
         throw .usage(
             "--output \(path): without privileges networks are built where /run is another one; "
                 + "name a directory that is not below /run")

@@ -111,9 +111,9 @@ final class NamespaceRun {
         } catch {
             record.failure = "\(error)"
         }
+        try checkHarness()
         if record.failure != nil { collectDebug(files) }
         endProcesses()
-        try checkHarness()
         try finishCaptures(captureFiles, files)
         let change = WallClock.offsetFromMonotonic() - record.captureClockOffset
         if let story = Self.clockStory(change) { record.failure = record.failure ?? story }

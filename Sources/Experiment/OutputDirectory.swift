@@ -4,13 +4,15 @@ internal import SystemPackage
 
 /// The directory of an experiment's results. It grows under a name of its own and takes its final
 /// name when it is whole, so that nobody takes a half-written one for a result.
-struct OutputDirectory {
+struct OutputDirectory: ~Copyable {
     /// The final path.
     private(set) var path: FilePath
     /// What the final path would be if nobody else took it.
     private let wanted: FilePath
     /// Where files are written until then.
     let files: ResultFiles
+    /// Held while it grows.
+    private let lock: OwnedDescriptor?
     /// The `latest` link beside it, if it is one of a series.
     private let latest: FilePath?
     /// The directory of the series, if this run made it.
@@ -42,6 +44,7 @@ struct OutputDirectory {
         }
         do {
             try Directory.make(files.root.string)
+            lock = try Directory.lock(files.root.string)
         } catch {
             throw .usage("--output \(path): \(error); name a place where you may write")
         }
@@ -80,6 +83,18 @@ struct OutputDirectory {
         }
         path = Self.free(wanted)
         return false
+    }
+
+    /// Whether somebody else took the name that was asked for.
+    var isElsewhere: Bool { latest == nil && path != wanted }
+
+    /// It will never be whole, and what there is stays under a name that nobody takes for a result's.
+    ///
+    /// - Returns: The path.
+    func keepUnfinished() -> String {
+        let kept = Self.free(FilePath("\(path).unfinished")).string
+        let isMoved = (try? Directory.rename(files.root.string, to: kept)) == true
+        return isMoved ? kept : files.root.string
     }
 
     /// Has `latest` lead to the directory. The results are as good without.

@@ -27,6 +27,15 @@ package enum Directory {
         }
     }
 
+    /// Locks a directory for as long as the descriptor lives; `nil` where somebody else has it. The lock
+    /// counts wherever the directory is seen, in other containers, too.
+    package static func lock(_ path: String) throws(SystemError) -> OwnedDescriptor? {
+        let directory = OwnedDescriptor(
+            try checkedErrno(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open \(path)"))
+        if flock(directory.rawValue, LOCK_EX | LOCK_NB) != 0 { return nil }
+        return directory
+    }
+
     /// `rm -r`; symbolic links are removed, not followed. No error when there is nothing.
     package static func remove(_ path: String) throws(SystemError) {
         var status = stat()

@@ -18,6 +18,11 @@ struct AnalyzeCommand: ParsableCommand {
             and IPv6. Several files are several capture points of the same packets, on one clock, \
             and so are the interfaces of a pcapng file. Files and interfaces named client-* and \
             server-* are taken to be captured at that end.
+
+            In JSON a null is not known. Of a direction whose sender was not captured \
+            (departure_captured is false) those are the octets by kind of transmission and the \
+            reinjections: what was lost before the capture point was never seen. headers_cut counts \
+            packets of which the capture kept less than their headers.
             """)
 
     @Argument(help: "Capture files; - is standard input.", completion: .file())
@@ -108,11 +113,17 @@ enum CaptureAnalysis {
                     file: path, linkType: reader.linkType.description, packets: captured.count,
                     warning: reader.warning))
             add(captured, of: reader, &packets, &points)
+            guard points.count <= mostPoints else {
+                throw .usage("\(path): with it there are more than \(mostPoints) capture points")
+            }
         }
         var analyzer = TraceAnalyzer(points: points)
         for packet in packets { analyzer.add(packet) }
         return TraceDocument(captures: captures, report: analyzer.finish())
     }
+
+    /// Of one analysis; a packet is looked for at each.
+    private static let mostPoints = 1_000
 
     /// A file is a capture point; one that holds several interfaces, as pcapng files and those of
     /// `-i any` may, is one for each: the same packet passes several of them.
@@ -121,6 +132,7 @@ enum CaptureAnalysis {
         _ points: inout [TracePoint]
     ) {
         let same = firstOfTheSame(reader.interfaces)
+        let labels = labels(of: Set(same), reader.interfaces)
         let keys = captured.map { packet in
             InterfaceKey(
                 inFile: packet.interface.map { same[$0] }, inSystem: packet.interfaceIndex)
@@ -129,7 +141,7 @@ enum CaptureAnalysis {
         var indices: [InterfaceKey: Int] = [:]
         for key in Set(keys).sorted() {
             indices[key] = points.count
-            points.append(point(key, of: reader))
+            points.append(point(key, of: reader, labels))
         }
         for (packet, key) in zip(captured, keys) {
             guard let point = indices[key] else { continue }
@@ -141,16 +153,42 @@ enum CaptureAnalysis {
         }
     }
 
-    /// For each interface of a file the first one of its name and kind: each section of a pcapng file
-    /// describes its interfaces anew.
+    /// For each interface of a file the first one that it is again: each section of a pcapng file
+    /// describes its interfaces anew. Those of one section are different ones, whatever their names.
     private static func firstOfTheSame(_ interfaces: [CaptureInterface]) -> [Int] {
-        var known: [String: [LinkType: Int]] = [:]
-        return interfaces.enumerated().map { index, interface in
-            guard let name = interface.name else { return index }
-            let first = known[name]?[interface.linkType] ?? index
-            known[name, default: [:]][interface.linkType] = first
-            return first
+        struct Name: Hashable {
+            var text: String
+            var linkType: LinkType
         }
+        var known: [Name: [Int]] = [:]
+        var counts: [Name: Int] = [:]
+        var section = 0
+        return interfaces.enumerated().map { index, interface in
+            guard let text = interface.name else { return index }
+            if interface.section != section {
+                section = interface.section
+                counts = [:]
+            }
+            let name = Name(text: text, linkType: interface.linkType)
+            let position = counts[name, default: 0]
+            counts[name] = position + 1
+            if known[name, default: []].count <= position { known[name, default: []].append(index) }
+            return known[name, default: []][position]
+        }
+    }
+
+    /// What the points of interfaces are called besides their file: nothing where there is but one, or
+    /// by name, and those that share one by number, too.
+    private static func labels(
+        of indices: Set<Int>, _ interfaces: [CaptureInterface]
+    ) -> [Int: String] {
+        guard indices.count > 1 else { return [:] }
+        let named = Dictionary(grouping: indices) { interfaces[$0].name }
+        return Dictionary(
+            uniqueKeysWithValues: indices.map { index in
+                guard let name = interfaces[index].name else { return (index, String(index)) }
+                return (index, named[name]?.count == 1 ? name : "\(name):\(index)")
+            })
     }
 
     /// What tells the interfaces of a file apart.
@@ -166,14 +204,14 @@ enum CaptureAnalysis {
 
     /// An interface that is named after its end, as in a merged capture, is a point of that name;
     /// any other one is part of its file.
-    private static func point(_ key: InterfaceKey, of reader: CaptureReader) -> TracePoint {
-        let interfaces = reader.interfaces
-        let name = key.inFile.flatMap { interfaces[$0].name }
+    private static func point(
+        _ key: InterfaceKey, of reader: CaptureReader, _ labels: [Int: String]
+    ) -> TracePoint {
+        let name = key.inFile.flatMap { reader.interfaces[$0].name }
         if let name, let place = place(of: name) { return TracePoint(name, place: place) }
         let file = pointName(reader.path)
         var parts = [file]
-        let count = Set(firstOfTheSame(interfaces)).count
-        if count > 1, let index = key.inFile { parts.append(name ?? String(index)) }
+        if let index = key.inFile, let label = labels[index] { parts.append(label) }
         if let index = key.inSystem { parts.append(String(index)) }
         return TracePoint(parts.joined(separator: ":"), place: place(of: file) ?? .unknown)
     }

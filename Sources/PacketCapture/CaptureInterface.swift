@@ -9,6 +9,8 @@ package struct CaptureInterface: Hashable, Sendable {
     package var linkType: LinkType
     /// The most that is kept of a frame; 0 is no limit.
     package var snapshotLength: Int
+    /// The section of a file that was read which describes it, from 0 on.
+    package var section = 0
 
     package init(
         name: String?, summary: String? = nil, linkType: LinkType = .ethernet,

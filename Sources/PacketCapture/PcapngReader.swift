@@ -16,8 +16,9 @@ final class PcapngReader {
     private let file: UnsafeMutablePointer<FILE>
     private var isBigEndian = false
     private var clocks: [PcapngClock] = []
-    /// Where the interfaces of this section begin.
+    /// Where the interfaces of this section begin, and its number.
     private var sectionStart = 0
+    private var section = -1
 
     /// Packets of interfaces whose frames are not understood, by their link type: passed over.
     private(set) var passedOver: [LinkType: Int] = [:]
@@ -63,6 +64,7 @@ final class PcapngReader {
             isBigEndian = try Self.isBigEndian(Array(head.dropFirst(8)))
             fields = PcapngBody(bytes: head, isBigEndian: isBigEndian)
             sectionStart = interfaces.count
+            section += 1
         }
         let excess = head.count - 8
         guard let type = fields.word(at: 0), let length = fields.word(at: 4).map({ Int($0) }),
@@ -130,6 +132,7 @@ final class PcapngReader {
         var interface = CaptureInterface(
             name: nil, linkType: LinkType(rawValue: Int32(linkType)),
             snapshotLength: Int(snapshotLength))
+        interface.section = section
         var resolution = PcapngFormat.defaultResolution
         var offset: Int64 = 0
         for (code, value) in body.options(from: 8) {

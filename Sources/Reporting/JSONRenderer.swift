@@ -16,7 +16,16 @@ package enum JSONRenderer {
             "environment": environment(result.environment),
             "runs": .array(result.runs.map(\.json)),
             "summary": summary(result, result.summary),
+            "ended_early": earlyEnd(result),
         ])
+    }
+
+    private static func earlyEnd(_ result: ExperimentResult) -> JSONValue {
+        switch result.earlyEnd {
+        case nil: .null
+        case .interrupted: .string("interrupted")
+        case .environment(let reason): .string(reason)
+        }
     }
 
     /// The text of the file.

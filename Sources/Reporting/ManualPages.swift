@@ -73,6 +73,20 @@ package struct ManualPages {
         + Metric.allCases.map { metric in
             ".TP\n.B \(escaped(metric.rawValue))\n\(escaped(metric.meaning)) (\(metric.unit))\n"
         }.joined()
+        + "Of each run, besides:\n" + described(ResultsSchema.run, "")
+
+    /// The members of a schema that say what they are, metrics apart, by their paths.
+    private static func described(_ schema: JSONValue, _ path: String) -> String {
+        guard case .object(let members)? = schema["properties"] else { return "" }
+        return members.map { member in
+            let name = path + member.name
+            if Metric(rawValue: name) != nil { return "" }
+            guard let meaning = member.value["description"]?.asString else {
+                return described(member.value, name + ".")
+            }
+            return ".TP\n.B \(escaped(name))\n\(escaped(meaning))\n"
+        }.joined()
+    }
 
     private static func reference(_ page: String) -> String {
         let parts = page.split(separator: "(", maxSplits: 1)

@@ -23,6 +23,10 @@ package enum ResultsSchema {
                     more: type("string")),
                 "runs": .members(["type": "array", "items": run]),
                 "summary": summary,
+                "ended_early": type(
+                    ["string", "null"],
+                    "why runs or files are missing: the machine could not go on, or it was interrupted"
+                ),
             ]),
         ])
     }
@@ -132,13 +136,13 @@ package enum ResultsSchema {
         ]
         members += metricSchemas(leaf: nullableNumber)
         members += [
-            ("path_share", perPath("octets of first transmissions")),
-            ("radio_time_ms", perPath("time in which the interface was up")),
+            ("path_share", perPath("octets that were sent for the first time on the path")),
+            ("radio_time_ms", perPath("time in which the interface was up, in ms")),
             (
                 "energy_j",
                 perPath("joules of the path's radio, by the states that its packets cause")
             ),
-            ("radio_on_ms", perPath("time in which the path's radio was not idle")),
+            ("radio_on_ms", perPath("time in which the path's radio was not idle, in ms")),
             (
                 "harness",
                 object([
@@ -146,7 +150,7 @@ package enum ResultsSchema {
                         "maximum_lateness_ms",
                         type(
                             ["number", "null"],
-                            "how much later than due the relay sent a frame on, at worst")
+                            "how much later than due the relay sent a frame on, at worst, in ms")
                     ),
                     (
                         "backlog_drops",

@@ -235,21 +235,8 @@ package enum TextRenderer {
             + "(max) in \(Figures.of(noise.count, "run", "runs"))\n"
     }
 
-    /// What the harness itself did to the runs, as far as it is more than it may be.
     private static func disturbances(_ result: ExperimentResult) -> String {
-        var lines: [String] = []
-        for run in result.runs {
-            if let lateness = run.harness.lateness.value, lateness > RunHarness.latenessLimit {
-                lines.append(
-                    "run \(run.index): the relay sent a frame on \(Figures.fixed(lateness, 2)) ms late "
-                        + "(more than \(Figures.plain(RunHarness.latenessLimit)) ms)")
-            }
-            if let drops = run.harness.backlogDrops.value, drops > 0 {
-                lines.append(
-                    "run \(run.index): the kernel's packet backlog was full; on this machine "
-                        + "\(Figures.of(Int(drops), "packet was", "packets were")) dropped")
-            }
-        }
+        var lines = Disturbances.lines(of: result.runs)
         switch result.earlyEnd {
         case .interrupted: lines.append("interrupted after run \(result.runs.count)")
         case .environment(let text): lines.append("ended after run \(result.runs.count): \(text)")

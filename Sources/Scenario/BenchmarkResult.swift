@@ -2,6 +2,8 @@
 package enum BenchmarkKind: String, Hashable, Sendable, CaseIterable {
     /// Octets a second of one bulk transfer.
     case goodput
+    /// Octets a second of one bulk transfer at random loss; the kernel's are of its TCP.
+    case recovery
     /// Connections a second: connect, one request and its reply, close.
     case connections
     /// From a request to its reply on an idle link.

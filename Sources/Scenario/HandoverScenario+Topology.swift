@@ -3,10 +3,17 @@ internal import NetworkPrimitives
 package import Topology
 
 extension HandoverScenario {
-    /// One way on the path that breaks, as the workload's bytes go.
+    /// One way on the path that breaks, as the workload's bytes go, when it is about to break.
     package func oldPathDelay(on topology: Topology) -> Duration {
         let path = topology.paths[0]
-        return direction == .upload ? path.up.oneWayDelay : path.down.oneWayDelay
+        var delay = direction == .upload ? path.up.oneWayDelay : path.down.oneWayDelay
+        let changes = linkChanges.filter { $0.path == path.name && $0.at <= breakAt }
+        for change in changes.sorted(by: { $0.at < $1.at }) {
+            guard case .delay(let target) = change.kind else { continue }
+            let share = change.isRamp ? min((breakAt - change.at) / change.over, 1) : 1
+            delay += (target - delay) * share
+        }
+        return delay
     }
 
     /// What is wrong with running this on a topology; `nil` if nothing is.

@@ -56,18 +56,23 @@ package enum GarbageCollector {
 
     /// The same for results in a directory alone.
     package static func collectResults(in series: String, dryRun: Bool = false) -> [Finding] {
-        Directory.list(series).filter { isUnfinished($0) }.map { name in
+        Directory.list(series).filter { isUnfinished($0) }.compactMap { name in
             let path = "\(series)/\(name)"
-            return remove(.results, path, dryRun) { () throws(SystemError) in
-                try Directory.remove(path)
+            // Its owner may live in another container.
+            guard let lock = try? Directory.lock(path) else { return nil }
+            return withExtendedLifetime(lock) {
+                remove(.results, path, dryRun) { () throws(SystemError) in
+                    try Directory.remove(path)
+                }
             }
         }
     }
 
-    /// `<time>-<testbed>-<mode>.partial-<owner>`, of an owner that has ended.
+    /// `<day>-<time>-<testbed>-<mode>.partial-<owner>`, of an owner that has ended.
     private static func isUnfinished(_ name: String) -> Bool {
-        let mark = ".partial-"
-        guard let end = name.ranges(of: mark).last?.upperBound,
+        let times = name.split(separator: "-", maxSplits: 2).prefix(2)
+        guard times.map(\.count) == [8, 6], times.joined().allSatisfy(\.isNumber),
+            let end = name.ranges(of: ".partial-").last?.upperBound,
             let owner = ProcessIdentity(name[end...])
         else { return false }
         return !owner.isAlive

@@ -122,6 +122,31 @@ struct AnalyzeCommandTests {
         }
     }
 
+    @Test("interfaces of one name in one section are different capture points")
+    func interfacesOfOneName() throws {
+        try Tool.withTemporaryDirectory { directory in
+            func write(_ second: String, _ file: String) throws -> String {
+                let path = "\(directory)/\(file)"
+                let writer = try PcapngWriter(
+                    path, section: CaptureSection(comment: "", system: "", application: ""),
+                    interfaces: ["eth0", second].map { CaptureInterface(name: $0) })
+                for (index, capture) in [Self.client, Self.server].enumerated() {
+                    for packet in try CaptureReader(capture).readAll() {
+                        writer.write(packet, interface: index)
+                    }
+                }
+                try writer.close()
+                return path
+            }
+            let same = try Self.analyze(write("eth0", "same.pcapng"))
+            let different = try Self.analyze(write("eth1", "different.pcapng"))
+            #expect(same["points"] == .array(["same:eth0:0", "same:eth0:1"]))
+            #expect(different["points"] == .array(["different:eth0", "different:eth1"]))
+            let upload = Self.elements(same["connections"]).first?["upload"]
+            #expect(upload == Self.elements(different["connections"]).first?["upload"])
+        }
+    }
+
     @Test("a part of a connection is analysed as far as it goes")
     func part() throws {
         try Tool.withTemporaryDirectory { directory in

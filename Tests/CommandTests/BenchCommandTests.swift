@@ -28,6 +28,7 @@ struct BenchCommandTests {
             names == [
                 "goodput one-subflow", "goodput one-subflow-offloads-off",
                 "goodput first-path-alone", "goodput second-path-alone", "goodput two-subflows",
+                "recovery loss-1", "recovery loss-5",
                 "connections sequential", "connections parallel-64", "latency request-reply",
                 "memory idle-connection", "memory packet-among-10", "memory packet-among-many",
             ])

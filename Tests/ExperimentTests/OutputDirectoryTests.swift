@@ -45,6 +45,29 @@ import Topology
             #expect(Directory.list("\(directory)/out") == ["theirs"])
             let report = try TextFile.read("\(directory)/out-2/report.txt")
             #expect(report.contains("Files: \(directory)/out-2"))
+            #expect(report.contains("somebody else made the directory"))
+            guard case .environment? = result.earlyEnd else {
+                Issue.record("whoever asked for `out` was not told")
+                return
+            }
+        }
+    }
+
+    /// The documents cannot be written: the numbers are told all the same, and what there is stays.
+    @Test func runsOutliveTheirDocuments() throws {
+        try withDirectory { directory in
+            let result = try run(directory, runs: 1) { _ in
+                guard let partial = Directory.list(directory).first else { return }
+                try? Directory.make("\(directory)/\(partial)/results.json/in-the-way")
+            }
+            #expect(result.runs.count == 1)
+            guard case .environment(let reason)? = result.earlyEnd else {
+                Issue.record("\(String(describing: result.earlyEnd))")
+                return
+            }
+            #expect(reason.contains("results.json"))
+            #expect(result.outputDirectory == "\(directory)/out.unfinished")
+            #expect(Directory.list(directory) == ["out.unfinished"])
         }
     }
 
@@ -65,6 +88,7 @@ import Topology
             #expect(Directory.list("\(directory)/out/runs") == ["001"])
             let results = try JSONValue(parsing: TextFile.read("\(directory)/out/results.json"))
             #expect(results["summary"]?["completed"]?.asInteger == 1)
+            #expect(results["ended_early"]?.asString == reason)
             #expect(results["runs"]?[0]?["harness"]?["backlog_drops"] == .null)
         }
     }

@@ -1,6 +1,7 @@
-import Reporting
 import Scenario
 import Testing
+
+@testable import Reporting
 
 /// What the harness did to the runs is said where it is more than it may be.
 @Suite struct DisturbanceTests {
@@ -16,6 +17,19 @@ import Testing
         #expect(report.contains("Disturbances\n  run 1: the relay sent a frame on 2.1"))
         #expect(report.contains("run 2: the kernel's packet backlog was full"))
         #expect(report.contains("3 packets were dropped"))
+    }
+
+    @Test func disturbancesOfAComparisonAreNoted() {
+        var run = Fixtures.experiment.runs[0]
+        run.harness.lateness = .value(2.125)
+        var later = run
+        later.index = 7
+        later.harness.lateness = .value(4.5)
+        #expect(
+            Disturbances.lines(of: [run, later])
+                == [
+                    "runs 1, 7 (at worst): the relay sent a frame on 4.50 ms late (more than 1 ms)"
+                ])
     }
 
     @Test func anEarlyEndIsNoted() {

@@ -32,6 +32,7 @@ struct JSONRendererTests {
         #expect(
             names(value) == [
                 "schema", "version", "seed", "configuration", "environment", "runs", "summary",
+                "ended_early",
             ])
         let run = try #require(value["runs"]?[0])
         #expect(

@@ -72,15 +72,25 @@ extension NamespaceSuites {
             _ = dead.wait()
             let own = try #require(ProcessIdentity.current())
             let left = "20261124-211701-wifi-lte-x.partial-\(identity)"
-            let names = [left, "20261124-211701-wifi-lte-x", "a.partial-\(own)", "b.partial-7"]
+            let locked = "20261124-211702-wifi-lte-x.partial-\(identity)"
+            let names = [
+                left, "20261124-211701-wifi-lte-x", "20261124-211701-a.partial-\(own)", locked,
+                "20261124-211701-b.partial-7", "a.partial-\(identity)",
+            ]
             for name in names { try Directory.make("\(series)/\(name)/runs") }
+            // Its owner, whose number means nothing here, still writes.
+            guard let lock = try Directory.lock("\(series)/\(locked)") else {
+                Issue.record("the directory cannot be locked")
+                return
+            }
             #expect(
                 GarbageCollector.collectResults(in: series, dryRun: true).map(\.name)
                     == ["\(series)/\(left)"])
-            #expect(Directory.list(series).count == 4)
+            #expect(Directory.list(series).count == names.count)
             let findings = GarbageCollector.collectResults(in: series)
             #expect(findings.map(\.kind) == [.results] && findings[0].failure == nil)
             #expect(Set(Directory.list(series)) == Set(names.dropFirst()))
+            _ = consume lock
             #expect(GarbageCollector.collectResults(in: "\(series)/none") == [])
         }
 

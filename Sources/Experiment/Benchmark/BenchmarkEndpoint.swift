@@ -115,6 +115,7 @@ package struct BenchmarkEndpoint {
     private func runKernel() throws {
         var options = KernelSocketOptions()
         options.congestionControl = "cubic"
+        options.usesMPTCP = order.usesMPTCP
         let runner = try KernelWorkloadRunner()
         guard order.role == .client else {
             for remote in order.remotes {

@@ -1,4 +1,5 @@
 internal import KernelEndpoint
+internal import LinkModel
 internal import LinuxSystem
 internal import Netlink
 internal import NetworkPrimitives
@@ -59,9 +60,17 @@ final class ShapedNetwork: BenchmarkNetwork {
     private let testbed: TestbedController
     let topology: Topology
 
-    init() throws {
+    /// With `loss` each packet of either direction gets lost with this probability.
+    init(loss: Double = 0) throws {
         let name = "wifi-lte"
-        topology = try Topology(parsing: BuiltInTestbeds.text(named: name) ?? "", file: name)
+        var topology = try Topology(parsing: BuiltInTestbeds.text(named: name) ?? "", file: name)
+        if loss > 0 {
+            for path in topology.paths.indices {
+                topology.paths[path].up.loss = .bernoulli(loss)
+                topology.paths[path].down.loss = .bernoulli(loss)
+            }
+        }
+        self.topology = topology
         testbed = try TestbedController.build(topology, emulation: .relay)
         for host in [TestbedHost.client, .server] {
             try SysctlFile("net.ipv4.tcp_no_metrics_save").write("1", in: testbed.namespace(host))
@@ -71,6 +80,9 @@ final class ShapedNetwork: BenchmarkNetwork {
     var client: NetworkNamespace { testbed.namespace(.client) }
     var server: NetworkNamespace { testbed.namespace(.server) }
     var serverAddress: IPAddress { topology.server.address }
+
+    /// From here on what the links do by chance follows from the seed.
+    func begin(seed: UInt64) throws { try testbed.restore(seed: seed) }
 
     /// Has the kernel join from the second path as soon as the first stands, or not.
     func prepareKernel(joins: Bool) throws {

@@ -56,6 +56,9 @@ package struct BenchmarkOrder: Hashable, Sendable {
         return arguments
     }
 
+    /// Whether the connections are of MPTCP: all but those against whose loss recovery ours is measured.
+    var usesMPTCP: Bool { kind != .recovery || stack == .swift }
+
     /// Everywhere the server listens.
     var remotes: [Endpoint] {
         (0..<ports).map { Endpoint(server, port + UInt16($0)) }
@@ -64,7 +67,7 @@ package struct BenchmarkOrder: Hashable, Sendable {
     /// What the client does on each connection that is not idle.
     var workload: Workload {
         switch kind {
-        case .goodput: Workload(.bulk, duration: duration)
+        case .goodput, .recovery: Workload(.bulk, duration: duration)
         case .latency, .memory:
             Workload(.requestResponse, size: Self.messageSize, duration: duration)
         case .connections:

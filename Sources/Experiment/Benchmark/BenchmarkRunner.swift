@@ -72,6 +72,7 @@ package final class BenchmarkRunner {
             for kind in plan.kinds {
                 switch kind {
                 case .goodput: try measureGoodput()
+                case .recovery: try measureRecovery()
                 case .connections: try measureConnections()
                 case .latency: try measureLatency()
                 case .memory: try measureMemory()
@@ -92,6 +93,13 @@ package final class BenchmarkRunner {
     private func measure(
         _ line: BenchmarkLine, _ body: (EndpointKind) throws -> Double
     ) throws {
+        try measure(line) { stack, _ in try body(stack) }
+    }
+
+    /// The same for what differs from round to round, but not between the two of a round.
+    private func measure(
+        _ line: BenchmarkLine, _ body: (EndpointKind, _ round: Int) throws -> Double
+    ) throws {
         var line = line
         // What was measured before a round failed is kept.
         defer { if !line.swift.isEmpty { result.lines.append(line) } }
@@ -99,7 +107,7 @@ package final class BenchmarkRunner {
             for stack in EndpointKind.allCases {
                 progress("\(line.name): round \(round)/\(plan.rounds), \(stack.rawValue)")
                 do {
-                    line.add(try body(stack), stack)
+                    line.add(try body(stack, round), stack)
                 } catch let failure as Failure {
                     throw Failure(
                         reason: "\(line.name), round \(round), \(stack.rawValue): "
@@ -147,12 +155,31 @@ extension BenchmarkRunner {
         }
     }
 
+    /// The same packets of both stacks get lost, counted from the start of the transfer: the relay's
+    /// chances follow from the round.
+    private func measureRecovery() throws {
+        for percent in [1, 5] {
+            let network = try ShapedNetwork(loss: Double(percent) / 100)
+            try measure(
+                BenchmarkLine(
+                    .recovery, "loss-\(percent)", "\(percent) % loss, 50 Mbit/s, 20 ms",
+                    unit: "Mbit/s", better: .higher)
+            ) { stack, round in
+                try network.begin(seed: UInt64(round))
+                var order = order(stack, .recovery, network)
+                order.local = network.topology.paths[0].clientAddress
+                order.duration = plan.duration * 2
+                return try goodput(order, network)
+            }
+        }
+    }
+
     private func goodput(
         _ order: BenchmarkOrder, _ network: any BenchmarkNetwork
     ) throws -> Double {
         let end = try play(order, network)
         let wanted = order.policy == .full ? 2 : 1
-        guard let subflows = end.client["subflows"]?.asInteger, subflows == wanted else {
+        if order.usesMPTCP, end.client["subflows"]?.asInteger != Int64(wanted) {
             let number = end.client["subflows"]?.compact ?? "null"
             throw Failure(reason: "the connection had \(number) subflows, should have \(wanted)")
         }
@@ -286,8 +313,8 @@ extension BenchmarkRunner {
         }
         end.client = try event(BenchmarkEndpoint.result, of: client, until: limit)
         if let failure = end.client["failure"]?.asString { throw Failure(reason: failure) }
-        guard end.client["is_mptcp"]?.asBool == true else {
-            throw Failure(reason: "a connection was not MPTCP")
+        guard end.client["is_mptcp"]?.asBool == order.usesMPTCP else {
+            throw Failure(reason: "a connection was \(order.usesMPTCP ? "not MPTCP" : "MPTCP")")
         }
         // Idle connections would take their time to end in order.
         server.command(order.kind == .memory ? .abort : .stop)

@@ -96,7 +96,9 @@ package final class ComparisonRunner: Sendable {
     ) throws(ExperimentError) -> Outcome {
         switch configuration.output {
         case .directory(let path), .resumed(let path):
-            for cell in plan.cells { try ExperimentBackend.checkSight(of: path, cell.scenario) }
+            for cell in plan.cells {
+                try ExperimentBackend.checkSight(of: path, cell.scenario.backend)
+            }
         case .named: break
         }
         let places = try ComparisonPlaces(plan)
@@ -260,7 +262,7 @@ package final class ComparisonRunner: Sendable {
             let world = try places.world(
                 of: job.cell, places.backends[job.cell].linkEmulation, work.interruption,
                 building: { progress(.stage($0)) })
-            state.withLock { $0.details = world.details }
+            if !world.details.isEmpty { state.withLock { $0.details = world.details } }
             let keeper = work.keeper(job.cell)
             keeper.discard(index: job.run)
             do throws(ExperimentError) {

@@ -43,6 +43,7 @@ package final class InteropSuite: Sendable {
     package func run(
         progress: @escaping @Sendable (InteropResult, Int) -> Void
     ) throws(ExperimentError) -> InteropReport {
+        if let output = configuration.output { try ExperimentBackend.checkSight(of: output) }
         do {
             try Privileges.acquire()
         } catch {

@@ -149,7 +149,9 @@ package enum ComparisonHTML {
                     + "(\(check.value.map(Figures.plain) ?? "not known")), \(cell.cell.label)"
             }
         }
-        return list("Failed runs", ComparisonText.failureLines(result)) + list("Assertions", checks)
+        return list("Failed runs", ComparisonText.failureLines(result))
+            + list("Disturbances", ComparisonText.disturbanceLines(result))
+            + list("Assertions", checks)
             + list(
                 "Against the baseline",
                 result.baseline.map {

@@ -25,6 +25,7 @@ package enum ComparisonMarkdown {
             text += "\n\(SlopeTable.explanation)\n"
         }
         text += list("Does not pass", faults(result))
+        text += list("Disturbances", ComparisonText.disturbanceLines(result))
         text += list("Against the baseline", ComparisonText.baselineLines(result))
         return text
     }

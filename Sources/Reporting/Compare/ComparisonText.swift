@@ -7,7 +7,7 @@ package enum ComparisonText {
         if let story = result.plan.story { return ScenarioText.report(result, story) }
         let parts = [
             header(result), table(result), slopes(result), assertions(result), baseline(result),
-            failures(result), files(result),
+            failures(result), disturbances(result), files(result),
         ]
         return parts.filter { !$0.isEmpty }.joined(separator: "\n")
     }
@@ -175,6 +175,18 @@ package enum ComparisonText {
     static func failures(_ result: ComparisonResult) -> String {
         let lines = failureLines(result)
         return lines.isEmpty ? "" : "Failed runs\n" + lines.map { "  \($0)\n" }.joined()
+    }
+
+    /// What the harness did to the runs of each cell.
+    static func disturbanceLines(_ result: ComparisonResult) -> [String] {
+        result.cells.flatMap { cell in
+            Disturbances.lines(of: cell.result.runs).map { "\(cell.cell.label), \($0)" }
+        }
+    }
+
+    static func disturbances(_ result: ComparisonResult) -> String {
+        let lines = disturbanceLines(result)
+        return lines.isEmpty ? "" : "Disturbances\n" + lines.map { "  \($0)\n" }.joined()
     }
 
     static func files(_ result: ComparisonResult) -> String {

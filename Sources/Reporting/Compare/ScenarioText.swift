@@ -8,6 +8,7 @@ package enum ScenarioText {
         let parts = [
             ComparisonText.title(result) + "\n" + paragraph(story.question), table(result),
             judgement(result, story), ComparisonText.failures(result),
+            ComparisonText.disturbances(result),
             ComparisonText.list(ComparisonText.facts(result)), ComparisonText.files(result),
         ]
         return parts.filter { !$0.isEmpty }.joined(separator: "\n")
