@@ -126,7 +126,7 @@ import WireFormat
             $0.release($0.client, 0)
         }
         network.lose(1) { segment, link, isForward in
-            link == 1 && isForward && segment.header.options.dss?.isDataFIN == true
+            link == 1 && isForward && segment.isDataFIN
         }
         network.at(40_000) { $0.setInterface(1, isUp: true) }
         #expect(network.run(.seconds(43)))
