@@ -16,12 +16,9 @@ final class NamespaceRun {
     private let port: UInt16
     private let seed: UInt64
     private let program: String?
-    private let interruption: Interruption
-    private let poll: EventPoll
+    private let pair: EndpointPair
     private let kernelPlan: KernelHandoverPlan
     private var captures: [LiveCapture] = []
-    private var server: EndpointProcess?
-    private var client: EndpointProcess?
     private var record = RunRecord()
     /// What has become of each path.
     private var paths: [PathStatus]
@@ -44,17 +41,6 @@ final class NamespaceRun {
     private static let closingLimit = Duration.milliseconds(500)
     private static let closingPoll = Duration.milliseconds(5)
 
-    private enum Token: UInt64 {
-        case client = 1
-        case server
-        case signals
-    }
-
-    /// Why a run cannot go on. The run fails; the experiment goes on.
-    private struct RunFailure: Error {
-        var reason: String
-    }
-
     /// - Parameters:
     ///   - index: The number that its files have, from 1.
     ///   - port: Of the server. One of its own for each run on a testbed: what an earlier one left in
@@ -70,7 +56,6 @@ final class NamespaceRun {
         self.port = port
         self.seed = seed
         self.program = program
-        self.interruption = interruption
         // A handover is from the first path to the second: what else there is stays out of it, unless
         // a link change brings it in.
         paths = topology.paths.indices.map { index in
@@ -80,14 +65,13 @@ final class NamespaceRun {
             scenario, oldAddress: topology.paths[0].clientAddress,
             newAddress: topology.paths[1].clientAddress)
         do {
-            poll = try EventPoll()
-            try poll.add(interruption.descriptor, token: Token.signals.rawValue)
+            pair = try EndpointPair(interruption)
         } catch {
             throw .environment("\(error)")
         }
     }
 
-    /// Plays the run and reads its captures.
+    /// Plays the run and reads its captures. A run that cannot go on fails; the experiment goes on.
     func play(_ files: ResultFiles) throws(ExperimentError) -> RunRecord {
         record.captureClockOffset = WallClock.offsetFromMonotonic()
         let captureFiles: [String]
@@ -99,13 +83,11 @@ final class NamespaceRun {
         } catch {
             throw .environment("run \(index): \(error)")
         }
-        defer { endProcesses() }
+        defer { pair.terminate() }
         do {
             try startEndpoints()
             try playEvents()
             try awaitEnd()
-        } catch let failure as RunFailure {
-            record.failure = failure.reason
         } catch let error as ExperimentError {
             throw error
         } catch {
@@ -113,7 +95,7 @@ final class NamespaceRun {
         }
         try checkHarness()
         if record.failure != nil { collectDebug(files) }
-        endProcesses()
+        pair.terminate()
         try finishCaptures(captureFiles, files)
         let change = WallClock.offsetFromMonotonic() - record.captureClockOffset
         if let story = Self.clockStory(change) { record.failure = record.failure ?? story }
@@ -126,18 +108,7 @@ final class NamespaceRun {
     private func prepareNetwork() throws {
         try testbed.restore(seed: seed)
         for (index, path) in paths.enumerated() where !path.isUp { try testbed.prepareDown(index) }
-        for host in [TestbedHost.client, .server] {
-            let kind = host == .client ? scenario.client : scenario.server
-            guard kind == .kernel else { continue }
-            try NamespaceThread.run(in: testbed.namespace(host)) {
-                let manager = try KernelPathManager()
-                try manager.prepare()
-                guard host == .server else { return }
-                for address in topology.announcedAddresses {
-                    try manager.add(KernelPathEndpoint(address, .signal))
-                }
-            }
-        }
+        try testbed.prepareKernelEnds(client: scenario.client, server: scenario.server)
         try tellKernel(kernelPlan.beforeStart)
         paths[1].isKnownToKernel = !kernelPlan.beforeStart.isEmpty
         before = try HarnessCounters(of: testbed)
@@ -210,24 +181,14 @@ final class NamespaceRun {
 
     private func startEndpoints() throws {
         let arguments = EndpointArguments(scenario, topology, port: port)
-        let server = try EndpointProcess(
-            "server", arguments: arguments.server(seed: seed &+ 1), in: testbed.namespace(.server),
-            program: program)
-        self.server = server
-        try poll.add(server.descriptor, token: Token.server.rawValue)
-        try wait("the server to listen") { server.event("listening") != nil }
-        let client = try EndpointProcess(
-            "client", arguments: arguments.client(seed: seed), in: testbed.namespace(.client),
-            program: program)
-        self.client = client
-        try poll.add(client.descriptor, token: Token.client.rawValue)
-        try wait("the client to connect") {
-            client.event(WorkloadEndpoint.startedEventName) != nil
-        }
-    }
-
-    private func endProcesses() {
-        for process in [client, server] { process?.terminate() }
+        try pair.connect(
+            server: .init(
+                arguments: arguments.server(seed: seed &+ 1), namespace: testbed.namespace(.server),
+                program: program),
+            client: .init(
+                arguments: arguments.client(seed: seed), namespace: testbed.namespace(.client),
+                program: program),
+            within: Self.startLimit)
     }
 
     // MARK: The time line
@@ -247,9 +208,7 @@ final class NamespaceRun {
     }
 
     private func playEvents() throws {
-        guard let client, let started = client.event(WorkloadEndpoint.startedEventName) else {
-            return
-        }
+        guard let started = pair.client?.event(WorkloadEndpoint.startedEventName) else { return }
         record.start = started.time
         var agenda = linkAppointments(start: started.time)
         for event in scenario.events {
@@ -261,10 +220,10 @@ final class NamespaceRun {
         }
         while !agenda.isEmpty {
             let next = agenda.removeFirst()
-            try wait(until: next.time)
+            try pair.wait(until: next.time)
             switch next.deed {
             case .breakOldPath:
-                let broken = try breakOldPath(client)
+                let broken = try breakOldPath()
                 for event in scenario.events {
                     guard case .afterBreak(let delay) = event.time, event.action == .newPathUp
                     else { continue }
@@ -355,7 +314,7 @@ final class NamespaceRun {
         return try testbed.setLinkDown(path)
     }
 
-    private func breakOldPath(_ client: EndpointProcess) throws -> Instant {
+    private func breakOldPath() throws -> Instant {
         let address = topology.paths[0].clientAddress
         let broken: Instant
         switch scenario.breakKind {
@@ -363,9 +322,7 @@ final class NamespaceRun {
         case .silent: broken = try testbed.cut(0)
         case .addressRemoved:
             broken = MonotonicClock.now()
-            if scenario.client == .swift {
-                client.command(.giveUpAddress(address))
-            }
+            if scenario.client == .swift { pair.client?.command(.giveUpAddress(address)) }
         }
         try tellKernel(kernelPlan.atBreak)
         if kernelPlan.atBreak.count > 1 { paths[1].isKnownToKernel = true }
@@ -382,13 +339,8 @@ final class NamespaceRun {
     }
 
     private func awaitEnd() throws {
-        guard let client, let server, let start = record.start else { return }
-        let limit = start + scenario.duration + HandoverScenario.patience
-        try wait("the client to end", until: limit) { client.isAtEnd }
-        try wait("the server to end", until: limit) { server.isAtEnd }
-        for process in [client, server] where !process.wait().isSuccess {
-            throw RunFailure(reason: process.story)
-        }
+        guard let start = record.start else { return }
+        try pair.awaitSuccess(until: start + scenario.duration + HandoverScenario.patience)
         try awaitKernelSockets()
     }
 
@@ -399,76 +351,30 @@ final class NamespaceRun {
         let hosts = [TestbedHost.client, .server].filter { host in
             (host == .client ? scenario.client : scenario.server) == .kernel
         }
-        let limit = MonotonicClock.now() + Self.closingLimit
-        while MonotonicClock.now() < limit {
+        _ = try pair.look(
+            every: Self.closingPoll, until: MonotonicClock.now() + Self.closingLimit
+        ) {
             let unfinished = try hosts.map { host in
                 try NamespaceThread.run(in: testbed.namespace(host)) {
                     try KernelSockets.unfinished(port: port)
                 }
             }
-            if unfinished.allSatisfy({ $0 == 0 }) { return }
-            // The kernel announces the end of a socket to nobody: look again.
-            let next = MonotonicClock.now() + Self.closingPoll
-            while MonotonicClock.now() < next { try turn(until: next) }
+            return unfinished.allSatisfy { $0 == 0 }
         }
-    }
-
-    // MARK: Waiting
-
-    private func wait(until instant: Instant) throws {
-        while MonotonicClock.now() < instant { try turn(until: instant) }
-    }
-
-    private func wait(
-        _ what: String, until limit: Instant? = nil, for condition: () -> Bool
-    ) throws {
-        let limit = limit ?? MonotonicClock.now() + Self.startLimit
-        while !condition() {
-            for process in [client, server].compactMap({ $0 })
-            where process.isAtEnd && process.summary == nil {
-                _ = process.wait()
-                throw RunFailure(reason: process.story)
-            }
-            guard MonotonicClock.now() < limit else {
-                throw RunFailure(reason: "waited in vain for \(what)")
-            }
-            try turn(until: limit)
-        }
-    }
-
-    /// Sleeps until something happens, and takes it in.
-    private func turn(until deadline: Instant) throws {
-        for ready in try poll.wait(until: deadline) {
-            switch Token(rawValue: ready.token) {
-            case .signals: try interruption.check()
-            case .client: try take(client)
-            case .server: try take(server)
-            case nil: break
-            }
-        }
-    }
-
-    private func take(_ process: EndpointProcess?) throws {
-        guard let process else { return }
-        _ = try process.readEvents()
-        if process.isAtEnd { poll.remove(process.descriptor) }
     }
 
     // MARK: What is left
 
     private func collectEvents() {
-        record.clientSummary = client?.summary
-        record.serverSummary = server?.summary
-        let reported = (client?.events ?? []) + (server?.events ?? [])
-        record.events = (record.events + reported).enumerated().sorted {
-            ($0.element.time, $0.offset) < ($1.element.time, $1.offset)
-        }.map(\.element)
+        record.clientSummary = pair.client?.summary
+        record.serverSummary = pair.server?.summary
+        record.events = (record.events + pair.events).stablySorted(by: \.time)
     }
 
     private func collectDebug(_ files: ResultFiles) {
         let collection = DebugCollection(
             files: files, path: "\(RunKeeper.directory(index))/debug")
-        for (host, process) in [(TestbedHost.client, client), (.server, server)] {
+        for (host, process) in [(TestbedHost.client, pair.client), (.server, pair.server)] {
             collection.collect(
                 host.rawValue, in: testbed.namespace(host), errorText: process?.errorText ?? "")
         }

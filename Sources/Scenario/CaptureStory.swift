@@ -54,9 +54,7 @@ package struct CaptureStory {
         let changes = linkChanges.map { time, change in
             Moment(text: "\(LinkChange.eventName): \(change.text)", time: time)
         }
-        pending = (milestones + changes).enumerated().sorted {
-            ($0.element.time, $0.offset) < ($1.element.time, $1.offset)
-        }.map(\.element)
+        pending = (milestones + changes).stablySorted(by: \.time)
     }
 
     /// What is to be said of the next packet.

@@ -55,9 +55,7 @@ package struct RunMoments: Hashable, Sendable {
         if path == paths.new, let makeTime {
             changes.append(InterfaceChange(time: makeTime, path: path, isUp: true))
         }
-        return changes.enumerated().sorted {
-            ($0.element.time, $0.offset) < ($1.element.time, $1.offset)
-        }.map(\.element)
+        return changes.stablySorted(by: \.time)
     }
 
     /// When the interface of a path was up, in the order of time; before the first change and after

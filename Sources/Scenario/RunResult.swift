@@ -1,3 +1,5 @@
+internal import NetworkPrimitives
+
 /// Whether a run did what it should.
 package enum RunOutcome: String, Hashable, Sendable, CaseIterable {
     case completed
@@ -49,9 +51,7 @@ package struct Timeline: Hashable, Sendable {
         let known = Milestone.allCases.compactMap { milestone in
             self[milestone].map { (milestone: milestone, milliseconds: $0) }
         }
-        return known.enumerated().sorted {
-            ($0.element.milliseconds, $0.offset) < ($1.element.milliseconds, $1.offset)
-        }.map(\.element)
+        return known.stablySorted(by: \.milliseconds)
     }
 }
 

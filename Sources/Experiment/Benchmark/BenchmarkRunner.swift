@@ -27,7 +27,6 @@ package final class BenchmarkRunner {
     private let plan: Plan
     private let progress: (String) -> Void
     private let interruption: Interruption
-    private let poll: EventPoll
     private var result: BenchmarkResult
     private var port: UInt16 = 5_001
 
@@ -37,7 +36,6 @@ package final class BenchmarkRunner {
     ) throws(ExperimentError) {
         do {
             try Privileges.acquire()
-            poll = try EventPoll()
         } catch {
             throw .environment("cannot build networks here: \(error); run as root")
         }
@@ -52,14 +50,7 @@ package final class BenchmarkRunner {
             environment: RunEnvironment(
                 kernel: Machine.kernelRelease, version: version,
                 details: [.init("cpus", String(Machine.processorCount))]))
-        do {
-            try poll.add(interruption.descriptor, token: Self.signalToken)
-        } catch {
-            throw .environment("\(error)")
-        }
     }
-
-    private static let signalToken = UInt64.max - 1
 
     /// A measurement that went wrong.
     private struct Failure: Error {
@@ -294,24 +285,25 @@ extension BenchmarkRunner {
     private func play(
         _ order: BenchmarkOrder, _ network: any BenchmarkNetwork
     ) throws -> End {
-        let server = try EndpointProcess(
-            "server", arguments: order.with(.server).arguments, in: network.server)
-        defer { server.terminate() }
+        let pair = try EndpointPair(interruption)
+        defer { pair.terminate() }
+        let server = try pair.start(
+            .server, .init(arguments: order.with(.server).arguments, namespace: network.server))
         let limit = MonotonicClock.now() + order.duration + .seconds(90)
-        _ = try event(BenchmarkEndpoint.listening, of: server, until: limit)
+        _ = try event(BenchmarkEndpoint.listening, of: server, in: pair, until: limit)
         let serverBytes = ProcessResources.residentBytes(of: server.processID) ?? 0
         let kernelBytes = ProcessResources.kernelObjectBytes() ?? 0
-        let client = try EndpointProcess("client", arguments: order.arguments, in: network.client)
-        defer { client.terminate() }
+        let client = try pair.start(
+            .client, .init(arguments: order.arguments, namespace: network.client))
         var end = End()
         if order.kind == .memory {
-            let idle = try event(BenchmarkEndpoint.idle, of: client, until: limit)
+            let idle = try event(BenchmarkEndpoint.idle, of: client, in: pair, until: limit)
             let after = ProcessResources.residentBytes(of: server.processID) ?? 0
             end.idle = Int(idle["connections"]?.asInteger ?? 0)
             end.processBytes = max(Int(idle["bytes"]?.asInteger ?? 0), after - serverBytes)
             end.kernelBytes = (ProcessResources.kernelObjectBytes() ?? 0) - kernelBytes
         }
-        end.client = try event(BenchmarkEndpoint.result, of: client, until: limit)
+        end.client = try event(BenchmarkEndpoint.result, of: client, in: pair, until: limit)
         if let failure = end.client["failure"]?.asString { throw Failure(reason: failure) }
         guard end.client["is_mptcp"]?.asBool == order.usesMPTCP else {
             throw Failure(reason: "a connection was \(order.usesMPTCP ? "not MPTCP" : "MPTCP")")
@@ -319,50 +311,30 @@ extension BenchmarkRunner {
         // Idle connections would take their time to end in order.
         server.command(order.kind == .memory ? .abort : .stop)
         if order.kind != .memory {
-            end.server = try event(BenchmarkEndpoint.result, of: server, until: limit)
+            end.server = try event(BenchmarkEndpoint.result, of: server, in: pair, until: limit)
             guard end.server["intact"]?.asBool == true else {
                 throw Failure(reason: "the server received octets that nobody sent")
             }
         }
-        for process in [client, server] { try awaitEnd(of: process) }
-        return end
-    }
-
-    /// Lets a process take back what it did to its namespace, nft chains and reserved ports: they would
-    /// cost the measurements that follow. One that takes too long is killed.
-    private func awaitEnd(of process: EndpointProcess) throws {
-        try poll.add(process.descriptor, token: UInt64(process.descriptor))
-        defer { poll.remove(process.descriptor) }
-        let limit = MonotonicClock.now() + Self.endLimit
-        while true {
-            _ = try process.readEvents()
-            if process.isAtEnd || MonotonicClock.now() >= limit { return }
-            for entry in try poll.wait(until: limit) where entry.token == Self.signalToken {
-                try interruption.check()
-            }
+        // They take back what they did to their namespaces, nft chains and reserved ports: that would
+        // cost the measurements that follow. One that takes too long is killed.
+        for process in [client, server] {
+            _ = try pair.wait(until: MonotonicClock.now() + Self.endLimit) { process.isAtEnd }
         }
+        return end
     }
 
     private static let endLimit = Duration.seconds(10)
 
     /// Waits for what a process has to say.
     private func event(
-        _ name: String, of process: EndpointProcess, until limit: Instant
+        _ name: String, of process: EndpointProcess, in pair: EndpointPair, until limit: Instant
     ) throws -> EventRecord {
-        try poll.add(process.descriptor, token: UInt64(process.descriptor))
-        defer { poll.remove(process.descriptor) }
-        while true {
-            if let event = process.event(name) { return event }
-            guard !process.isAtEnd else {
-                throw Failure(reason: "the \(process.name) ended: \(process.errorText)")
-            }
-            guard MonotonicClock.now() < limit else {
-                throw Failure(reason: "the \(process.name) took too long")
-            }
-            for entry in try poll.wait(until: limit) where entry.token == Self.signalToken {
-                try interruption.check()
-            }
-            _ = try process.readEvents()
-        }
+        _ = try pair.wait(until: limit) { process.event(name) != nil || process.isAtEnd }
+        if let event = process.event(name) { return event }
+        throw Failure(
+            reason: process.isAtEnd
+                ? "the \(process.name) ended: \(process.errorText)"
+                : "the \(process.name) took too long")
     }
 }

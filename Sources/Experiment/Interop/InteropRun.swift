@@ -9,9 +9,7 @@ final class InteropRun {
     private let cell: InteropCell
     private let network: InteropNetwork
     private let port: UInt16
-    private let poll: EventPoll
-    private var client: EndpointProcess?
-    private var server: EndpointProcess?
+    private let pair: EndpointPair
     /// The namespace's counters stand for earlier conversations, too.
     private var before = KernelCounters(netstat: "")
     private var queueDropsBefore: UInt64 = 0
@@ -21,28 +19,15 @@ final class InteropRun {
     /// How often to look at what nobody announces.
     private static let pollInterval = Duration.milliseconds(5)
 
-    private enum Token: UInt64 {
-        case client = 1
-        case server
-    }
-
-    private struct Failure: Error {
-        var reason: String
-    }
-
     init(_ cell: InteropCell, on network: InteropNetwork, port: UInt16) throws(SystemError) {
         self.cell = cell
         self.network = network
         self.port = port
-        poll = try EventPoll()
+        pair = try EndpointPair()
     }
 
     /// Everything both ends reported.
-    var events: [EventRecord] {
-        ((client?.events ?? []) + (server?.events ?? [])).enumerated().sorted {
-            ($0.element.time, $0.offset) < ($1.element.time, $1.offset)
-        }.map(\.element)
-    }
+    var events: [EventRecord] { pair.events }
 
     /// Plays the conversation and judges it.
     func play() -> InteropResult {
@@ -55,19 +40,18 @@ final class InteropRun {
             before = try kernelCounters()
             let droppedBefore = try PacketBacklog.dropped()
             queueDropsBefore = try network.droppedByQueues()
-            defer { for process in [client, server] { process?.terminate() } }
+            defer { pair.terminate() }
             do {
                 try startEndpoints()
                 try endLosses()
                 try awaitSubflows()
                 try signal()
                 try end()
-                try checkExits()
                 try awaitKernelSockets()
-            } catch let failure as Failure {
-                reasons.append(failure.reason)
+            } catch let failure as EndpointPair.Failure {
+                reasons.append(failure.description)
             }
-            for process in [client, server] { process?.terminate() }
+            pair.terminate()
             counters = try kernelCounters().since(before).nonZero.map {
                 JSONValue.Member($0.name, .integer($0.value))
             }
@@ -89,10 +73,10 @@ final class InteropRun {
 
     private func judge(_ counters: [JSONValue.Member]) -> [String] {
         var evidence = InteropEvidence()
-        evidence.client = client?.summary
-        evidence.server = server?.summary
-        evidence.clientEvents = client?.events ?? []
-        evidence.serverEvents = server?.events ?? []
+        evidence.client = pair.client?.summary
+        evidence.server = pair.server?.summary
+        evidence.clientEvents = pair.client?.events ?? []
+        evidence.serverEvents = pair.server?.events ?? []
         evidence.counters = counters
         return InteropJudgement(cell, evidence).complaints
     }
@@ -104,7 +88,7 @@ final class InteropRun {
     }
 
     private var kernelIsClient: Bool { cell.role == .server }
-    private var ours: EndpointProcess? { kernelIsClient ? server : client }
+    private var ours: EndpointProcess? { kernelIsClient ? pair.server : pair.client }
 
     private func kernelCounters() throws -> KernelCounters {
         try network.atKernel(cell) { try KernelCounters.current() }
@@ -146,63 +130,56 @@ final class InteropRun {
 
     /// The kernel goes on closing when its process has ended.
     private func awaitKernelSockets() throws {
-        let limit = MonotonicClock.now() + Self.limit
-        while true {
-            let left = try network.atKernel(cell) {
+        var left = (sockets: 0, connections: 0 as Int64)
+        let isClosed = try look {
+            left = try network.atKernel(cell) {
                 (
                     try KernelSockets.unfinished(port: port),
                     try KernelCounters.current()[.established]
                 )
             }
-            if left == (0, 0) { return }
-            guard MonotonicClock.now() < limit else {
-                throw Failure(
-                    reason: "\(left.0) kernel sockets and \(left.1) connections did not end within "
-                        + "\(Self.limit)")
-            }
-            try pause()
+            return left == (0, 0)
         }
+        if isClosed { return }
+        throw EndpointPair.Failure(
+            "\(left.sockets) kernel sockets and \(left.connections) connections did not end within "
+                + "\(Self.limit)")
     }
 
-    /// The kernel announces the end of a socket and its counters to nobody: look again.
-    private func pause() throws {
-        let next = MonotonicClock.now() + Self.pollInterval
-        while MonotonicClock.now() < next { try turn(until: next) }
+    /// The kernel announces the end of a socket and its counters to nobody.
+    private func look(for condition: () throws -> Bool) throws -> Bool {
+        try pair.look(
+            every: Self.pollInterval, until: MonotonicClock.now() + Self.limit, for: condition)
     }
 
     // MARK: Endpoints
 
     private func startEndpoints() throws {
         let arguments = InteropArguments(cell, network.addresses, port: port)
-        let server = try start("server", arguments.server, in: network.server, .server)
-        self.server = server
-        try wait("the server to listen") { server.event("listening") != nil }
-        let client = try start("client", arguments.client, in: network.client, .client)
-        self.client = client
-        try wait("the client to connect") {
-            client.event(WorkloadEndpoint.startedEventName) != nil
+        try pair.connect(
+            server: launch(arguments.server, isKernel: !kernelIsClient, in: network.server),
+            client: launch(arguments.client, isKernel: kernelIsClient, in: network.client),
+            within: Self.limit)
+        try pair.wait("the server to accept", within: Self.limit) {
+            pair.server?.event("accepted") != nil
         }
-        try wait("the server to accept") { server.event("accepted") != nil }
+    }
+
+    private func launch(
+        _ arguments: [String], isKernel: Bool, in namespace: NetworkNamespace
+    ) -> EndpointPair.Launch {
+        let isWrapped = isKernel && cell.application == .mptcpize
+        return EndpointPair.Launch(
+            arguments: arguments, wrapper: isWrapped ? ["mptcpize", "run"] : [],
+            namespace: namespace)
     }
 
     /// A SYN that was lost is repeated after a second, when nothing is lost any more: the transfer
     /// would be over before a third one.
     private func awaitSubflows() throws {
-        try wait("\(cell.subflows.rawValue) subflows") {
+        try pair.wait("\(cell.subflows.rawValue) subflows", within: Self.limit) {
             ours.map { count("subflow_established", of: $0) >= cell.subflows.rawValue } ?? false
         }
-    }
-
-    private func start(
-        _ name: String, _ arguments: [String], in namespace: NetworkNamespace, _ token: Token
-    ) throws -> EndpointProcess {
-        let isKernel = (name == "client") == kernelIsClient
-        let wrapper =
-            isKernel && cell.application == .mptcpize ? ["mptcpize", "run"] : []
-        let process = try EndpointProcess(
-            name, arguments: arguments, wrapper: wrapper, in: namespace)
-        try poll.add(process.descriptor, token: token.rawValue)
-        return process
     }
 
     private func count(_ name: String, of process: EndpointProcess) -> Int {
@@ -213,8 +190,7 @@ final class InteropRun {
     /// nothing, so that it can be judged; until here the handshakes and data had to do with losses.
     private func endLosses() throws {
         if cell.loss == .none { return }
-        let limit = MonotonicClock.now() + Self.lossyPeriod
-        while MonotonicClock.now() < limit { try turn(until: limit) }
+        try pair.wait(until: MonotonicClock.now() + Self.lossyPeriod)
         try network.setLoss(.none)
     }
 
@@ -259,7 +235,7 @@ final class InteropRun {
             try network.atKernel(cell) {
                 let manager = try KernelPathManager()
                 let known = try manager.endpoints().first { $0.address == kernelAddress }
-                guard let known else { throw Failure(reason: "the kernel lost its endpoint") }
+                guard let known else { throw EndpointPair.Failure("the kernel lost its endpoint") }
                 try manager.setBackup(true, identifier: known.identifier)
             }
             try awaitOurs("priority_received")
@@ -279,19 +255,15 @@ final class InteropRun {
     }
 
     private func awaitUnannounced(_ what: String, for condition: () -> Bool) throws {
-        let limit = MonotonicClock.now() + Self.limit
-        while !condition() {
-            if MonotonicClock.now() >= limit {
-                throw Failure(reason: "waited in vain for \(what)")
-            }
-            try pause()
+        if try !look(for: condition) {
+            throw EndpointPair.Failure("waited in vain for \(what)")
         }
     }
 
     // MARK: The end
 
     private func end() throws {
-        guard let client, let server, let ours else { return }
+        guard let client = pair.client, let server = pair.server, let ours else { return }
         let kernels = kernelIsClient ? client : server
         let first: EndpointProcess
         switch cell.end {
@@ -300,46 +272,12 @@ final class InteropRun {
         case .kernelAbort: first = kernels
         }
         let second = first === client ? server : client
+        let isAbort = cell.end == .ourAbort || cell.end == .kernelAbort
         first.command(isAbort ? .abort : .stop)
-        try wait("the \(first.name) to end") { first.isAtEnd }
-        try wait("the \(second.name) to end") { second.isAtEnd }
-    }
-
-    private var isAbort: Bool { cell.end == .ourAbort || cell.end == .kernelAbort }
-
-    /// A connection that was aborted failed, at both ends; nothing else does.
-    private func checkExits() throws {
-        for process in [client, server].compactMap({ $0 })
-        where process.wait() != .code(isAbort ? 1 : 0) {
-            throw Failure(reason: process.story)
+        for process in [first, second] {
+            try pair.wait("the \(process.name) to end", within: Self.limit) { process.isAtEnd }
         }
-    }
-
-    private func wait(
-        _ what: String, for condition: () -> Bool
-    ) throws {
-        let limit = MonotonicClock.now() + Self.limit
-        while !condition() {
-            for process in [client, server].compactMap({ $0 })
-            where process.isAtEnd && process.summary == nil {
-                _ = process.wait()
-                throw Failure(reason: process.story)
-            }
-            guard MonotonicClock.now() < limit else {
-                throw Failure(reason: "waited in vain for \(what)")
-            }
-            try turn(until: limit)
-        }
-    }
-
-    /// Sleeps until something happens, and takes it in.
-    private func turn(until deadline: Instant) throws {
-        for ready in try poll.wait(until: deadline) {
-            guard let process = Token(rawValue: ready.token) == .client ? client : server else {
-                continue
-            }
-            _ = try process.readEvents()
-            if process.isAtEnd { poll.remove(process.descriptor) }
-        }
+        // A connection that was aborted failed, at both ends; nothing else does.
+        try pair.checkExits(isAbort ? 1 : 0)
     }
 }

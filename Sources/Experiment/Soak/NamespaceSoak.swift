@@ -10,26 +10,12 @@ final class NamespaceSoak {
     private let plan: SoakPlan
     private let topology: Topology
     private let testbed: TestbedController
-    private let interruption: Interruption
-    private let poll: EventPoll
-    private var client: EndpointProcess?
-    private var server: EndpointProcess?
+    private let pair: EndpointPair
     private var result: SoakResult
-    private var nextSample: Instant?
     private var start = Instant.zero
 
     private static let startLimit = Duration.seconds(10)
     private static let sampleInterval = Duration.seconds(1)
-
-    private enum Token: UInt64 {
-        case client = 1
-        case server
-        case signals
-    }
-
-    private struct Failure: Error, CustomStringConvertible {
-        var description: String
-    }
 
     init(
         _ plan: SoakPlan, _ topology: Topology, emulation: LinkEmulation
@@ -37,10 +23,9 @@ final class NamespaceSoak {
         self.plan = plan
         self.topology = topology
         result = SoakResult(plan, topology, backend: .namespaces)
-        interruption = try Interruption()
+        let interruption = try Interruption()
         do {
-            poll = try EventPoll()
-            try poll.add(interruption.descriptor, token: Token.signals.rawValue)
+            pair = try EndpointPair(interruption)
             testbed = try TestbedController.build(
                 topology, emulation: emulation == .netem ? .netem : .relay, seed: plan.seed)
         } catch {
@@ -51,31 +36,26 @@ final class NamespaceSoak {
     func tearDown() { testbed.tearDown() }
 
     func run(progress: (String) -> Void) throws(ExperimentError) -> SoakResult {
-        defer { for process in [client, server] { process?.terminate() } }
+        defer { pair.terminate() }
         do {
             try prepareNetwork()
             try startEndpoints()
             try play(progress)
-            client?.command(.stop)
-            let limit = MonotonicClock.now() + HandoverScenario.patience
-            try wait("the client to end", until: limit) { client?.isAtEnd ?? true }
-            try wait("the server to end", until: limit) { server?.isAtEnd ?? true }
-            for process in [client, server].compactMap({ $0 }) where !process.wait().isSuccess {
-                throw Failure(description: process.story)
-            }
+            pair.client?.command(.stop)
+            try pair.awaitSuccess(until: MonotonicClock.now() + HandoverScenario.patience)
         } catch let error as ExperimentError {
             throw error
         } catch {
             result.failure = "\(error)"
         }
-        result.client = client?.summary
-        result.server = server?.summary
-        for process in [client, server].compactMap({ $0 }) {
+        result.client = pair.client?.summary
+        result.server = pair.server?.summary
+        for process in pair.processes {
             result.joins += process.events.count { $0.name == "join_sent" }
             let known = process.event("connection-information")
             result.reinjectedBytes += Int(known?["reinjected_bytes"]?.asInteger ?? 0)
         }
-        for event in client?.events ?? [] where event.name == "subflow_established" {
+        for event in pair.client?.events ?? [] where event.name == "subflow_established" {
             if let tuple = event["tuple"]?.asString { result.noteSubflow(tuple: tuple) }
         }
         return result
@@ -84,21 +64,11 @@ final class NamespaceSoak {
     private func prepareNetwork() throws {
         // It goes between the first two paths: what else there is stays out of it.
         for index in topology.paths.indices.dropFirst(2) { try testbed.prepareDown(index) }
-        for (kind, host) in [(plan.client, TestbedHost.client), (plan.server, .server)]
-        where kind == .kernel {
-            try NamespaceThread.run(in: testbed.namespace(host)) {
-                let manager = try KernelPathManager()
-                try manager.prepare()
-                switch host {
-                case .client:
-                    let address = topology.paths[1].clientAddress
-                    try manager.add(KernelPathEndpoint(address, [.subflow]))
-                default:
-                    for address in topology.announcedAddresses {
-                        try manager.add(KernelPathEndpoint(address, .signal))
-                    }
-                }
-            }
+        try testbed.prepareKernelEnds(client: plan.client, server: plan.server)
+        guard plan.client == .kernel else { return }
+        try NamespaceThread.run(in: testbed.namespace(.client)) {
+            let address = topology.paths[1].clientAddress
+            try KernelPathManager().add(KernelPathEndpoint(address, [.subflow]))
         }
     }
 
@@ -107,26 +77,19 @@ final class NamespaceSoak {
         scenario.duration = .zero
         let arguments = EndpointArguments(
             scenario, topology, port: EndpointProfile.serverPort)
-        let server = try EndpointProcess(
-            "server", arguments: arguments.server(seed: plan.seed &+ 1),
-            in: testbed.namespace(.server))
-        self.server = server
-        try poll.add(server.descriptor, token: Token.server.rawValue)
-        let limit = MonotonicClock.now() + Self.startLimit
-        try wait("the server to listen", until: limit) { server.event("listening") != nil }
-        let client = try EndpointProcess(
-            "client", arguments: arguments.client(seed: plan.seed),
-            in: testbed.namespace(.client))
-        self.client = client
-        try poll.add(client.descriptor, token: Token.client.rawValue)
-        try wait("the client to connect", until: limit) {
-            client.event(WorkloadEndpoint.startedEventName) != nil
-        }
+        try pair.connect(
+            server: .init(
+                arguments: arguments.server(seed: plan.seed &+ 1),
+                namespace: testbed.namespace(.server)),
+            client: .init(
+                arguments: arguments.client(seed: plan.seed),
+                namespace: testbed.namespace(.client)),
+            within: Self.startLimit)
     }
 
     private func play(_ progress: (String) -> Void) throws {
         start = MonotonicClock.now()
-        nextSample = start
+        pair.every(Self.sampleInterval, from: start) { [unowned self] now in try sample(now) }
         for (time, action) in plan.schedule {
             try wait(until: start + time)
             switch action {
@@ -143,52 +106,15 @@ final class NamespaceSoak {
         try wait(until: start + plan.duration)
     }
 
-    // MARK: Waiting
-
+    /// An end that comes early is a failure.
     private func wait(until instant: Instant) throws {
-        while MonotonicClock.now() < instant {
-            try checkEnds()
-            try turn(until: instant)
+        _ = try pair.wait(until: instant) {
+            try pair.checkEnds()
+            return false
         }
     }
 
-    private func wait(
-        _ what: String, until limit: Instant, for condition: () -> Bool
-    ) throws {
-        while !condition() {
-            try checkEnds()
-            guard MonotonicClock.now() < limit else {
-                throw Failure(description: "waited in vain for \(what)")
-            }
-            try turn(until: limit)
-        }
-    }
-
-    private func checkEnds() throws {
-        for process in [client, server].compactMap({ $0 })
-        where process.isAtEnd && process.summary == nil {
-            _ = process.wait()
-            throw Failure(description: process.story)
-        }
-    }
-
-    private func turn(until deadline: Instant) throws {
-        let until = nextSample.map { min($0, deadline) } ?? deadline
-        for ready in try poll.wait(until: until) {
-            switch Token(rawValue: ready.token) {
-            case .signals: try interruption.check()
-            case .client: try take(client)
-            case .server: try take(server)
-            case nil: break
-            }
-        }
-        try sample()
-    }
-
-    private func sample() throws {
-        let now = MonotonicClock.now()
-        guard let due = nextSample, due <= now else { return }
-        nextSample = due + Self.sampleInterval
+    private func sample(_ now: Instant) throws {
         if plan.client == .kernel {
             // The kernel logs nothing: its sockets tell where its subflows are.
             let addresses = try NamespaceThread.run(in: testbed.namespace(.client)) {
@@ -196,18 +122,12 @@ final class NamespaceSoak {
             }
             for address in addresses { result.noteSubflow(from: address) }
         }
-        guard let client, let server,
+        guard let client = pair.client, let server = pair.server,
             let here = ProcessResources.residentBytes(of: client.processID),
             let there = ProcessResources.residentBytes(of: server.processID),
             // Of a process that has ended nothing is resident.
             here > 0, there > 0
         else { return }
         result.memory.append(MemorySample(time: now - start, client: here, server: there))
-    }
-
-    private func take(_ process: EndpointProcess?) throws {
-        guard let process else { return }
-        _ = try process.readEvents()
-        if process.isAtEnd { poll.remove(process.descriptor) }
     }
 }
