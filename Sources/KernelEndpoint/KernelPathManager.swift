@@ -1,4 +1,5 @@
 package import LinuxSystem
+internal import Netlink
 package import NetworkPrimitives
 
 /// An endpoint of the kernel's path manager.
@@ -51,18 +52,18 @@ package final class KernelPathManager {
     }
 
     private enum Attribute {
-        static let address: UInt16 = 1
-        static let acceptedAddresses: UInt16 = 2
-        static let subflows: UInt16 = 3
+        static let address = 1
+        static let acceptedAddresses = 2
+        static let subflows = 3
     }
 
     private enum AddressAttribute {
-        static let family: UInt16 = 1
-        static let identifier: UInt16 = 2
-        static let ipv4: UInt16 = 3
-        static let ipv6: UInt16 = 4
-        static let flags: UInt16 = 6
-        static let interface: UInt16 = 7
+        static let family = 1
+        static let identifier = 2
+        static let ipv4 = 3
+        static let ipv6 = 4
+        static let flags = 6
+        static let interface = 7
     }
 
     /// The most that the kernel lets one set.
@@ -74,19 +75,31 @@ package final class KernelPathManager {
 
     /// `ip mptcp endpoint add ADDRESS [dev IF] FLAGS`
     package func add(_ endpoint: KernelPathEndpoint) throws(SystemError) {
-        _ = try netlink.send(
-            Command.addAddress, [Self.attribute(endpoint)],
-            "ip mptcp endpoint add \(endpoint.address)")
+        try netlink.send(Command.addAddress, "ip mptcp endpoint add \(endpoint.address)") {
+            request in
+            request.nest(Attribute.address) {
+                Self.put(endpoint.address, in: request)
+                request.put(AddressAttribute.flags, endpoint.flags.rawValue)
+                if endpoint.identifier != 0 {
+                    request.put(AddressAttribute.identifier, endpoint.identifier)
+                }
+                if let interface = endpoint.interface {
+                    request.put(AddressAttribute.interface, interface.rawValue)
+                }
+            }
+        }
     }
 
     /// `ip mptcp endpoint delete id N [ADDRESS]`; the address is needed for id 0, the one that the
     /// connection began with.
     package func delete(identifier: UInt8, address: IPAddress? = nil) throws(SystemError) {
-        var inner: [NetlinkAttribute] = [.init(AddressAttribute.identifier, number: identifier)]
-        if let address { inner += Self.attributes(of: address) }
-        _ = try netlink.send(
-            Command.deleteAddress, [NetlinkAttribute(Attribute.address, nested: inner)],
-            "ip mptcp endpoint delete id \(identifier)")
+        try netlink.send(Command.deleteAddress, "ip mptcp endpoint delete id \(identifier)") {
+            request in
+            request.nest(Attribute.address) {
+                request.put(AddressAttribute.identifier, identifier)
+                if let address { Self.put(address, in: request) }
+            }
+        }
     }
 
     /// Gives an address up: its endpoint goes, or id 0 if it has none because connections began
@@ -99,73 +112,66 @@ package final class KernelPathManager {
 
     /// `ip mptcp endpoint change id N backup|nobackup`: MP_PRIO on its subflows.
     package func setBackup(_ isBackup: Bool, identifier: UInt8) throws(SystemError) {
-        let inner: [NetlinkAttribute] = [
-            .init(AddressAttribute.identifier, number: identifier),
-            .init(
-                AddressAttribute.flags,
-                number: isBackup ? KernelPathEndpoint.Flags.backup.rawValue : 0),
-        ]
-        _ = try netlink.send(
-            Command.setFlags, [NetlinkAttribute(Attribute.address, nested: inner)],
-            "ip mptcp endpoint change id \(identifier)")
+        let flags: KernelPathEndpoint.Flags = isBackup ? .backup : []
+        try netlink.send(Command.setFlags, "ip mptcp endpoint change id \(identifier)") { request in
+            request.nest(Attribute.address) {
+                request.put(AddressAttribute.identifier, identifier)
+                request.put(AddressAttribute.flags, flags.rawValue)
+            }
+        }
     }
 
     /// `ip mptcp endpoint flush`
     package func flush() throws(SystemError) {
-        _ = try netlink.send(Command.flushAddresses, [], "ip mptcp endpoint flush")
+        try netlink.send(Command.flushAddresses, "ip mptcp endpoint flush")
     }
 
     /// `ip mptcp endpoint show`
     package func endpoints() throws(SystemError) -> [KernelPathEndpoint] {
-        try netlink.send(Command.getAddresses, [], isDump: true, "ip mptcp endpoint show")
-            .compactMap { reply in
-                reply.first { $0.type == Attribute.address }.flatMap { Self.endpoint($0) }
-            }
+        var endpoints: [KernelPathEndpoint] = []
+        try netlink.send(
+            Command.getAddresses, isDump: true, "ip mptcp endpoint show",
+            onReply: { attributes in
+                for attribute in attributes where Int(attribute.type) == Attribute.address {
+                    if let endpoint = Self.endpoint(attribute.nested) { endpoints.append(endpoint) }
+                }
+            })
+        return endpoints
     }
 
     /// `ip mptcp limits set subflows N add_addr_accepted M`
     package func setLimits(subflows: Int, acceptedAddresses: Int) throws(SystemError) {
-        _ = try netlink.send(
+        try netlink.send(
             Command.setLimits,
-            [
-                .init(Attribute.acceptedAddresses, number: UInt32(clamping: acceptedAddresses)),
-                .init(Attribute.subflows, number: UInt32(clamping: subflows)),
-            ], "ip mptcp limits set subflows \(subflows) add_addr_accepted \(acceptedAddresses)")
+            "ip mptcp limits set subflows \(subflows) add_addr_accepted \(acceptedAddresses)"
+        ) { request in
+            request.put(Attribute.acceptedAddresses, UInt32(clamping: acceptedAddresses))
+            request.put(Attribute.subflows, UInt32(clamping: subflows))
+        }
     }
 
-    private static func attributes(of address: IPAddress) -> [NetlinkAttribute] {
+    private static func put(_ address: IPAddress, in request: NetlinkRequest) {
         // Linux: AF_INET is 2, AF_INET6 is 10.
-        [
-            .init(AddressAttribute.family, number: address.isV6 ? 10 : 2 as UInt16),
-            .init(
-                address.isV6 ? AddressAttribute.ipv6 : AddressAttribute.ipv4, address.bytes),
-        ]
+        request.put(AddressAttribute.family, address.isV6 ? 10 : 2 as UInt16)
+        request.put(address.isV6 ? AddressAttribute.ipv6 : AddressAttribute.ipv4, address.bytes)
     }
 
-    private static func attribute(_ endpoint: KernelPathEndpoint) -> NetlinkAttribute {
-        var inner = attributes(of: endpoint.address)
-        inner.append(.init(AddressAttribute.flags, number: endpoint.flags.rawValue))
-        if endpoint.identifier != 0 {
-            inner.append(.init(AddressAttribute.identifier, number: endpoint.identifier))
+    private static func endpoint(_ attributes: AttributeReader) -> KernelPathEndpoint? {
+        var address: IPAddress?
+        var endpoint = KernelPathEndpoint(.v4(0), [])
+        for attribute in attributes {
+            switch Int(attribute.type) {
+            case AddressAttribute.ipv4, AddressAttribute.ipv6: address = attribute.address
+            case AddressAttribute.flags: endpoint.flags = .init(rawValue: attribute.number() ?? 0)
+            case AddressAttribute.identifier: endpoint.identifier = attribute.number() ?? 0
+            case AddressAttribute.interface:
+                let number: Int32 = attribute.number() ?? 0
+                endpoint.interface = number == 0 ? nil : InterfaceID(number)
+            default: break
+            }
         }
-        if let interface = endpoint.interface {
-            inner.append(.init(AddressAttribute.interface, number: interface.rawValue))
-        }
-        return NetlinkAttribute(Attribute.address, nested: inner)
-    }
-
-    private static func endpoint(_ attribute: NetlinkAttribute) -> KernelPathEndpoint? {
-        let inner = NetlinkAttribute.parse(attribute.bytes)
-        func find(_ type: UInt16) -> NetlinkAttribute? { inner.first { $0.type == type } }
-        guard let octets = find(AddressAttribute.ipv4) ?? find(AddressAttribute.ipv6),
-            let address = IPAddress(bytes: octets.bytes)
-        else { return nil }
-        var endpoint = KernelPathEndpoint(
-            address, .init(rawValue: find(AddressAttribute.flags)?.number(UInt32.self) ?? 0))
-        endpoint.identifier = find(AddressAttribute.identifier)?.number(UInt8.self) ?? 0
-        if let number = find(AddressAttribute.interface)?.number(Int32.self), number != 0 {
-            endpoint.interface = InterfaceID(number)
-        }
+        guard let address else { return nil }
+        endpoint.address = address
         return endpoint
     }
 }

@@ -1,5 +1,5 @@
 internal import CNetlinkRoute
-internal import NetworkPrimitives
+package import NetworkPrimitives
 
 /// One netlink message as it lies in a receive buffer. Pure: bounds-checked, no system call.
 struct NetlinkMessage {
@@ -37,20 +37,23 @@ struct NetlinkMessage {
 }
 
 /// The type-length-value attributes of a netlink message.
-struct AttributeReader: Sequence, IteratorProtocol {
-    struct Attribute {
-        var type: UInt16
+package struct AttributeReader: Sequence, IteratorProtocol {
+    package struct Attribute {
+        package var type: UInt16
         var value: UnsafeRawBufferPointer
 
-        var uint32: UInt32? {
-            value.count >= 4 ? value.loadUnaligned(as: UInt32.self) : nil
+        /// A number in the machine's order; `nil` if there are too few octets.
+        package func number<Number: FixedWidthInteger & BitwiseCopyable>() -> Number? {
+            value.count >= MemoryLayout<Number>.size
+                ? value.loadUnaligned(as: Number.self) : nil
         }
+        var uint32: UInt32? { number() }
         /// Up to the first zero octet.
         var string: String {
             String(decoding: value.prefix { $0 != 0 }, as: UTF8.self)
         }
-        var address: IPAddress? { IPAddress(bytes: value) }
-        var nested: AttributeReader { AttributeReader(value, from: 0) }
+        package var address: IPAddress? { IPAddress(bytes: value) }
+        package var nested: AttributeReader { AttributeReader(value, from: 0) }
     }
 
     private var rest: UnsafeRawBufferPointer
@@ -59,7 +62,7 @@ struct AttributeReader: Sequence, IteratorProtocol {
         rest = UnsafeRawBufferPointer(rebasing: bytes[Swift.min(offset, bytes.count)...])
     }
 
-    mutating func next() -> Attribute? {
+    package mutating func next() -> Attribute? {
         guard rest.count >= 4 else { return nil }
         let length = Int(rest.loadUnaligned(as: UInt16.self))
         guard length >= 4, length <= rest.count else { return nil }

@@ -41,7 +41,7 @@ package enum LinkEvent: Hashable, Sendable {
 
 /// Listens to what happens to links, addresses, routes and neighbours of one namespace.
 package final class LinkEventMonitor {
-    private let socket: RouteSocket
+    private let socket: NetlinkSocket
     private var buffer = [UInt8](repeating: 0, count: 131_072)
 
     /// What to listen to.
@@ -61,7 +61,7 @@ package final class LinkEventMonitor {
     package init(
         in namespace: NetworkNamespace? = nil, topics: Topics = .all
     ) throws(NetlinkError) {
-        socket = try RouteSocket(in: namespace)
+        socket = try NetlinkSocket(in: namespace)
         // Room for a burst: what does not fit is lost.
         nl_socket_set_buffer_size(socket.socket, 1 << 20, 0)
         var groups: [rtnetlink_groups] = []

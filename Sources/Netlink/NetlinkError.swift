@@ -1,7 +1,7 @@
 internal import Glibc
 internal import LinuxSystem
 
-/// A route netlink request that failed.
+/// A netlink request that failed.
 package struct NetlinkError: Error, Hashable, Sendable {
     /// What went wrong, as far as a caller may want to tell apart.
     package enum Reason: Hashable, Sendable {

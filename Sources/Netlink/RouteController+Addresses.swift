@@ -86,7 +86,7 @@ extension RouteController {
         header.ndm_family = UInt8(address.isV6 ? AF_INET6 : AF_INET)
         header.ndm_ifindex = interface.rawValue
         header.ndm_flags = UInt8(NTF_USE)
-        let request = RouteRequest(RTM_NEWNEIGH, flags: NLM_F_CREATE | NLM_F_REPLACE, header)
+        let request = NetlinkRequest(RTM_NEWNEIGH, flags: NLM_F_CREATE | NLM_F_REPLACE, header)
         request.put(NDA_DST, address.bytes)
         try socket.execute(
             request, "ip neighbour replace \(address) dev #\(interface.rawValue) use")
@@ -97,7 +97,7 @@ extension RouteController {
         var header = ndmsg()
         header.ndm_family = UInt8(address.isV6 ? AF_INET6 : AF_INET)
         header.ndm_ifindex = try interface(named: name).rawValue
-        let request = RouteRequest(RTM_DELNEIGH, header)
+        let request = NetlinkRequest(RTM_DELNEIGH, header)
         request.put(NDA_DST, address.bytes)
         try socket.execute(request, "ip neighbour delete \(address) dev \(name)")
     }

@@ -27,7 +27,7 @@ extension RouteController {
     /// `tc qdisc add dev NAME ingress`: the place where ingress filters stand. An error with reason
     /// `.notSupported` when the kernel lacks it.
     package func addIngressQueue(on name: String) throws(NetlinkError) {
-        let request = RouteRequest(
+        let request = NetlinkRequest(
             RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_EXCL, try ingressHeader(name))
         request.put(TCA_KIND, "ingress")
         try executeLoading(request, "tc qdisc add dev \(name) ingress")
@@ -36,7 +36,7 @@ extension RouteController {
     /// `tc qdisc delete dev NAME ingress`, its filters included.
     package func removeIngressQueue(on name: String) throws(NetlinkError) {
         try socket.execute(
-            RouteRequest(RTM_DELQDISC, try ingressHeader(name)),
+            NetlinkRequest(RTM_DELQDISC, try ingressHeader(name)),
             "tc qdisc delete dev \(name) ingress")
     }
 
@@ -51,7 +51,7 @@ extension RouteController {
             + action.arguments
         var target: Int32 = 0
         if case .redirect(let other) = action { target = try interface(named: other).rawValue }
-        let request = RouteRequest(
+        let request = NetlinkRequest(
             RTM_NEWTFILTER, flags: NLM_F_CREATE | NLM_F_EXCL, try filterHeader(name, priority))
         request.put(TCA_KIND, "matchall")
         request.nest(TCA_OPTIONS) {
@@ -85,7 +85,7 @@ extension RouteController {
     /// `tc filter delete dev NAME ingress protocol all prio P`
     package func removeIngressFilter(priority: UInt16, on name: String) throws(NetlinkError) {
         try socket.execute(
-            RouteRequest(RTM_DELTFILTER, try filterHeader(name, priority)),
+            NetlinkRequest(RTM_DELTFILTER, try filterHeader(name, priority)),
             "tc filter delete dev \(name) ingress protocol all prio \(priority)")
     }
 

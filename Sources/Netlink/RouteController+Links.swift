@@ -13,7 +13,7 @@ extension RouteController {
 
     /// `ip link show dev NAME`
     package func link(named name: String) throws(NetlinkError) -> LinkInformation {
-        let request = RouteRequest(RTM_GETLINK, ifinfomsg())
+        let request = NetlinkRequest(RTM_GETLINK, ifinfomsg())
         request.put(IFLA_IFNAME, name)
         return try link(request, "ip link show dev \(name)")
     }
@@ -22,11 +22,11 @@ extension RouteController {
     package func link(_ id: InterfaceID) throws(NetlinkError) -> LinkInformation {
         var header = ifinfomsg()
         header.ifi_index = id.rawValue
-        return try link(RouteRequest(RTM_GETLINK, header), "ip link show index \(id.rawValue)")
+        return try link(NetlinkRequest(RTM_GETLINK, header), "ip link show index \(id.rawValue)")
     }
 
     private func link(
-        _ request: RouteRequest, _ command: @autoclosure () -> String
+        _ request: NetlinkRequest, _ command: @autoclosure () -> String
     ) throws(NetlinkError) -> LinkInformation {
         var found: LinkInformation?
         try socket.execute(request, command()) { message in
@@ -76,7 +76,7 @@ extension RouteController {
 
     /// `ip link delete dev NAME`; of a veth, both ends.
     package func deleteLink(_ name: String) throws(NetlinkError) {
-        let request = RouteRequest(RTM_DELLINK, ifinfomsg())
+        let request = NetlinkRequest(RTM_DELLINK, ifinfomsg())
         request.put(IFLA_IFNAME, name)
         try socket.execute(request, "ip link delete dev \(name)")
     }
@@ -106,11 +106,11 @@ extension RouteController {
             flagRequest(name, up: up), "ip link set dev \(name) \(up ? "up" : "down")")
     }
 
-    private func flagRequest(_ name: String, up: Bool) -> RouteRequest {
+    private func flagRequest(_ name: String, up: Bool) -> NetlinkRequest {
         var header = ifinfomsg()
         header.ifi_flags = up ? UInt32(IFF_UP) : 0
         header.ifi_change = UInt32(IFF_UP)
-        let request = RouteRequest(RTM_NEWLINK, header)
+        let request = NetlinkRequest(RTM_NEWLINK, header)
         request.put(IFLA_IFNAME, name)
         return request
     }
@@ -123,7 +123,7 @@ extension RouteController {
     }
 
     private func change(
-        _ name: String, _ what: String, _ fill: (RouteRequest) -> Void
+        _ name: String, _ what: String, _ fill: (NetlinkRequest) -> Void
     ) throws(NetlinkError) {
         let command = "ip link set dev \(name) \(what)"
         var header = ifinfomsg()
@@ -132,7 +132,7 @@ extension RouteController {
         } catch {
             throw NetlinkError(command, code: error.code, message: error.message)
         }
-        let request = RouteRequest(RTM_NEWLINK, header)
+        let request = NetlinkRequest(RTM_NEWLINK, header)
         fill(request)
         try socket.execute(request, command)
     }

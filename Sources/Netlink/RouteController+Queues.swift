@@ -35,7 +35,7 @@ extension RouteController {
         header.tcm_ifindex = try interface(named: name).rawValue
         header.tcm_parent = parent
         header.tcm_handle = handle
-        let request = RouteRequest(
+        let request = NetlinkRequest(
             RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_REPLACE, header)
         request.put(TCA_KIND, queue.kind)
         switch queue {
@@ -47,7 +47,7 @@ extension RouteController {
 
     /// Sends a request that may make the kernel load a module.
     func executeLoading(
-        _ request: RouteRequest, _ command: @autoclosure () -> String
+        _ request: NetlinkRequest, _ command: @autoclosure () -> String
     ) throws(NetlinkError) {
         do {
             try socket.execute(request, command())
@@ -60,7 +60,7 @@ extension RouteController {
         }
     }
 
-    private static func fill(_ request: RouteRequest, _ emulation: NetworkEmulation) {
+    private static func fill(_ request: NetlinkRequest, _ emulation: NetworkEmulation) {
         func probability(_ share: Double) -> UInt32 {
             UInt32((Swift.min(Swift.max(share, 0), 1) * Double(UInt32.max)).rounded())
         }
@@ -109,7 +109,7 @@ extension RouteController {
         }
     }
 
-    private static func fill(_ request: RouteRequest, _ bucket: TokenBucket) {
+    private static func fill(_ request: NetlinkRequest, _ bucket: TokenBucket) {
         let bytes = bucket.rate.bitsPerSecond / 8
         var options = tc_tbf_qopt()
         options.rate.rate = UInt32(clamping: bytes)
@@ -129,7 +129,7 @@ extension RouteController {
         header.tcm_ifindex = try interface(named: name).rawValue
         header.tcm_parent = Self.rootParent
         try socket.execute(
-            RouteRequest(RTM_DELQDISC, header), "tc qdisc delete dev \(name) root")
+            NetlinkRequest(RTM_DELQDISC, header), "tc qdisc delete dev \(name) root")
     }
 
     /// `tc -s qdisc show`

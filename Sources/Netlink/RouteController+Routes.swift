@@ -16,7 +16,7 @@ extension RouteController {
         try socket.execute(try addRequest(route), Self.command("replace", route))
     }
 
-    func addRequest(_ route: Route) throws(NetlinkError) -> RouteRequest {
+    func addRequest(_ route: Route) throws(NetlinkError) -> NetlinkRequest {
         try routeRequest(route, "replace") { object, message in
             rtnl_route_build_add_request(object, NLM_F_CREATE | NLM_F_REPLACE, &message)
         }
@@ -55,7 +55,7 @@ extension RouteController {
     private func routeRequest(
         _ route: Route, _ verb: String,
         _ build: (OpaquePointer, inout OpaquePointer?) -> Int32
-    ) throws(NetlinkError) -> RouteRequest {
+    ) throws(NetlinkError) -> NetlinkRequest {
         let type: Int =
             switch route.kind {
             case .unicast: RTN_UNICAST
@@ -115,7 +115,7 @@ extension RouteController {
         header.family = UInt8(source.address.isV6 ? AF_INET6 : AF_INET)
         header.src_len = UInt8(clamping: source.length)
         header.action = UInt8(FR_ACT_TO_TBL)
-        let request = RouteRequest(type, flags: flags, header)
+        let request = NetlinkRequest(type, flags: flags, header)
         if source.length > 0 { request.put(FRA_SRC, source.address.bytes) }
         request.put(FRA_TABLE, table)
         if let priority { request.put(FRA_PRIORITY, priority) }
@@ -132,7 +132,7 @@ extension RouteController {
         header.rtm_family = UInt8(destination.isV6 ? AF_INET6 : AF_INET)
         header.rtm_dst_len = UInt8(destination.byteCount * 8)
         if let source { header.rtm_src_len = UInt8(source.byteCount * 8) }
-        let request = RouteRequest(RTM_GETROUTE, header)
+        let request = NetlinkRequest(RTM_GETROUTE, header)
         request.put(Int(RTA_DST.rawValue), destination.bytes)
         if let source { request.put(Int(RTA_SRC.rawValue), source.bytes) }
         if let interface {

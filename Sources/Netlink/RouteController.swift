@@ -8,11 +8,11 @@ internal import NetworkPrimitives
 ///
 /// Holds one socket that was opened in the namespace; may be used from any thread, one at a time.
 package final class RouteController {
-    let socket: RouteSocket
+    let socket: NetlinkSocket
 
     /// Opens a socket in `namespace`, or in that of the calling thread.
     package init(in namespace: NetworkNamespace? = nil) throws(NetlinkError) {
-        socket = try RouteSocket(in: namespace)
+        socket = try NetlinkSocket(in: namespace)
     }
 
     /// Sends what a builder of libnl-route made.
@@ -25,14 +25,14 @@ package final class RouteController {
     /// What a builder of libnl-route makes; a negative result of the builder is an error.
     func request(
         _ command: @autoclosure () -> String, _ build: (inout OpaquePointer?) -> Int32
-    ) throws(NetlinkError) -> RouteRequest {
+    ) throws(NetlinkError) -> NetlinkRequest {
         var message: OpaquePointer?
         let result = build(&message)
         guard result >= 0, let message else {
             throw NetlinkError(
                 command(), code: EINVAL, message: String(cString: nl_geterror(result)))
         }
-        return RouteRequest(message)
+        return NetlinkRequest(message)
     }
 
     /// All records of one kind, in the kernel's order.
@@ -41,7 +41,7 @@ package final class RouteController {
         _ parse: (NetlinkMessage) -> Record?
     ) throws(NetlinkError) -> [Record] {
         // 0x300: NLM_F_ROOT | NLM_F_MATCH.
-        let request = RouteRequest(type, flags: 0x300, header)
+        let request = NetlinkRequest(type, flags: 0x300, header)
         var records: [Record] = []
         try socket.execute(request, command()) { message in
             if let record = parse(message) { records.append(record) }

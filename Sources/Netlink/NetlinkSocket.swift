@@ -4,7 +4,7 @@ internal import LinuxSystem
 internal import NetworkPrimitives
 
 /// A request being built. Owns its `nl_msg`.
-final class RouteRequest {
+package final class NetlinkRequest {
     let message: OpaquePointer
 
     /// Takes over a message that libnl-route built.
@@ -22,16 +22,14 @@ final class RouteRequest {
 
     deinit { nlmsg_free(message) }
 
-    func put(_ attribute: Int, _ bytes: [UInt8]) {
+    package func put(_ attribute: Int, _ bytes: [UInt8]) {
         nla_put(message, Int32(attribute), Int32(bytes.count), bytes)
     }
-    func put(_ attribute: Int, _ value: UInt32) {
-        withUnsafeBytes(of: value) { put(attribute, Array($0)) }
+    /// A number in the machine's order, as netlink has it; its type says how many octets.
+    package func put(_ attribute: Int, _ value: some FixedWidthInteger & BitwiseCopyable) {
+        put(attribute, structure: value)
     }
-    func put(_ attribute: Int, _ value: Int64) {
-        withUnsafeBytes(of: value) { put(attribute, Array($0)) }
-    }
-    func put(_ attribute: Int, _ string: String) {
+    package func put(_ attribute: Int, _ string: String) {
         put(attribute, Array(string.utf8) + [0])
     }
     func put<Value: BitwiseCopyable>(_ attribute: Int, structure value: Value) {
@@ -42,8 +40,8 @@ final class RouteRequest {
         nlmsg_append(message, &value, MemoryLayout<Value>.size, 4)
     }
 
-    /// Puts what `body` puts into one attribute.
-    func nest(_ attribute: Int, _ body: () -> Void) {
+    /// Puts what `body` puts into one attribute, with NLA_F_NESTED.
+    package func nest(_ attribute: Int, _ body: () -> Void) {
         guard let start = nla_nest_start(message, Int32(attribute)) else { return }
         body()
         nla_nest_end(message, start)
@@ -52,17 +50,19 @@ final class RouteRequest {
 
 /// One connected `nl_sock`. The answers are read here and not by libnl, because libnl folds
 /// `errno` into fewer codes of its own and drops the kernel's message.
-final class RouteSocket {
+final class NetlinkSocket {
     let socket: OpaquePointer
     private var buffer = [UInt8](repeating: 0, count: 131_072)
 
     /// Opens it in `namespace`, or in that of the calling thread.
-    init(in namespace: NetworkNamespace?) throws(NetlinkError) {
+    init(
+        _ kind: Int32 = NETLINK_ROUTE, in namespace: NetworkNamespace? = nil
+    ) throws(NetlinkError) {
         guard let socket = nl_socket_alloc() else {
             throw NetlinkError("open netlink socket", code: ENOMEM)
         }
         self.socket = socket
-        let connect = { nl_connect(socket, NETLINK_ROUTE) }
+        let connect = { nl_connect(socket, kind) }
         let result: Int32
         do {
             if let namespace {
@@ -93,7 +93,7 @@ final class RouteSocket {
 
     /// Sends a request and waits for its acknowledgement. `onReply` sees the messages before it.
     func execute(
-        _ request: RouteRequest, _ command: @autoclosure () -> String,
+        _ request: NetlinkRequest, _ command: @autoclosure () -> String,
         onReply: (NetlinkMessage) -> Void = { _ in }
     ) throws(NetlinkError) {
         // nl_send_auto fills in port, sequence number, NLM_F_REQUEST and NLM_F_ACK.
@@ -120,7 +120,7 @@ final class RouteSocket {
 
     /// Sends several requests at once; the kernel carries them out in order, one right behind the
     /// other, and goes on past one that fails. Throws the first error.
-    func execute(batch: [(request: RouteRequest, command: String)]) throws(NetlinkError) {
+    func execute(batch: [(request: NetlinkRequest, command: String)]) throws(NetlinkError) {
         var bytes: [UInt8] = []
         var sequences: [UInt32] = []
         for (request, command) in batch {
