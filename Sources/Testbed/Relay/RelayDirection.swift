@@ -1,3 +1,4 @@
+internal import Glibc
 internal import HeapModule
 internal import LinkModel
 internal import LinuxSystem
@@ -236,41 +237,48 @@ final class FrameSlots {
     /// Last in, first out: slots that were used lately are in the cache.
     private var free: [Int32]
 
+    /// Octets for one frame: a full one with Ethernet header, VLAN tag and virtio header, and as much
+    /// again, because boxes may make it longer.
+    static func size(mtu: Int) -> Int { 2 * mtu + 32 }
+
     /// How many frames a link can hold at a time: what its rate sends while a frame is inside, full
     /// frames and as many again for small ones, and what its queue takes where that is said in packets.
     ///
-    /// - Parameters:
-    ///   - radio: How long the radio may hold a frame back.
-    ///   - frame: Octets of a full frame.
-    ///   - least: The fewest to have: a change may make the link longer. 16384 full frames are 25 MB,
-    ///     and more than 2 s at 100 Mbit/s.
-    static func count(
-        for profile: LinkProfile, radio: Duration, frame: Int, least: Int
-    ) -> Int {
+    /// - Parameter radio: How long the radio may hold a frame back.
+    static func count(for profile: LinkProfile, radio: Duration, mtu: Int) -> Int {
         guard let rate = profile.rate else { return least }
+        let frame = Double(mtu + 14)
         let octets = Double(rate.bitsPerSecond) / 8
         var inside = profile.oneWayDelay + profile.jitter + radio
         var queued = 0.0
         switch profile.queue {
         case .packets(let count): queued = Double(count)
-        case .bytes(let count): queued = 2 * Double(count) / Double(frame)
+        case .bytes(let count): queued = 2 * Double(count) / frame
         case .time(let time): inside += time
         }
-        let flying = 2 * octets * inside.milliseconds / 1_000 / Double(frame)
-        return max(least, min(Int(flying + queued) + 1, most))
+        let flying = 2 * octets * inside.milliseconds / 1_000 / frame
+        // Double first: an Int could not hold what a long fast link asks for.
+        return max(least, Int(min(flying + queued + 1, Double(most / size(mtu: mtu)))))
     }
 
-    /// 4 GB of address space, of which what is used counts.
-    private static let most = 1 << 21
+    /// A change may make the link longer. 16384 full frames are 25 MB, and more than 2 s at 100 Mbit/s.
+    private static let least = 16_384
 
-    init(count: Int, size: Int) {
-        self.count = count
-        self.size = size
-        memory = .allocate(byteCount: count * size, alignment: 64)
+    /// Octets of address space, of which what is used counts.
+    private static let most = 4 << 30
+
+    /// Room for what a link can hold, as `count` says.
+    init(for profile: LinkProfile, radio: Duration, mtu: Int) throws(DeviceError) {
+        count = Self.count(for: profile, radio: radio, mtu: mtu)
+        size = Self.size(mtu: mtu)
+        guard let memory = malloc(count * size) else {
+            throw .system(SystemError("room for \(count) frames of a link", code: ENOMEM))
+        }
+        self.memory = memory
         free = (0..<Int32(count)).reversed()
     }
 
-    deinit { memory.deallocate() }
+    deinit { Glibc.free(memory) }
 
     func take() -> Int32? { free.popLast() }
 

@@ -198,19 +198,9 @@ private struct RelayLink {
     init(
         _ link: RelayConfiguration.Link, _ generator: inout SeededGenerator
     ) throws(DeviceError) {
-        let rates = [link.up.rate, link.down.rate]
-        // A frame for several packets would be lost or delayed as one. Where a packet takes next to no
-        // time, that is no harm, and it is ten times cheaper. A box looks at each packet.
-        let isFast = rates.allSatisfy { rate in
-            rate.map { $0.bitsPerSecond >= 1_000_000_000 } ?? true
-        }
-        let takesSuperPackets = isFast && link.middleboxes.isEmpty
-        let size =
-            takesSuperPackets
-            ? PacketSocketDevice.Configuration.superPacketSlot
-            : 2 * link.mtu + Self.headroom
+        // A frame for several packets would be lost or delayed as one: it has no room.
         let configuration = PacketSocketDevice.Configuration(
-            filter: .all, slotSize: size, batchSize: takesSuperPackets ? 32 : 64, timestamps: true)
+            filter: .all, slotSize: FrameSlots.size(mtu: link.mtu), batchSize: 64, timestamps: true)
         client = try PacketSocketDevice(link.clientEnd, configuration)
         router = try PacketSocketDevice(link.routerEnd, configuration)
         planned = link.middleboxes
@@ -221,18 +211,15 @@ private struct RelayLink {
             link.middleboxes.isEmpty
             ? nil : RelayMiddleboxes(MiddleboxChain(link.middleboxes, &generator))
         radio = link.promotion.map { RelayRadio($0) }
+        let delay = link.promotion?.delay ?? .zero
         up = RelayDirection(
             model: models[0], from: client, to: router,
-            slots: FrameSlots(
-                count: Self.slots(link.up, link, takesSuperPackets), size: size),
-            way: .up, radio: radio,
-            middleboxes: middleboxes)
+            slots: try FrameSlots(for: link.up, radio: delay, mtu: link.mtu), way: .up,
+            radio: radio, middleboxes: middleboxes)
         down = RelayDirection(
             model: models[1], from: router, to: client,
-            slots: FrameSlots(
-                count: Self.slots(link.down, link, takesSuperPackets), size: size),
-            way: .down, radio: radio,
-            middleboxes: middleboxes)
+            slots: try FrameSlots(for: link.down, radio: delay, mtu: link.mtu), way: .down,
+            radio: radio, middleboxes: middleboxes)
         up.opposite = down
         down.opposite = up
     }
@@ -243,17 +230,6 @@ private struct RelayLink {
         down.begin(generator.split())
         if !planned.isEmpty { middleboxes?.replace(by: MiddleboxChain(planned, &generator)) }
     }
-
-    private static func slots(
-        _ profile: LinkProfile, _ link: RelayConfiguration.Link, _ takesSuperPackets: Bool
-    ) -> Int {
-        FrameSlots.count(
-            for: profile, radio: link.promotion?.delay ?? .zero, frame: link.mtu + 14,
-            least: takesSuperPackets ? 8_192 : 16_384)
-    }
-
-    /// Ethernet header with a VLAN tag, and the virtio header.
-    private static let headroom = 32
 
     func setUp(_ isUp: Bool) {
         up.setUp(isUp)
