@@ -1,3 +1,4 @@
+internal import NetworkPrimitives
 public import WireFormat
 
 /// A receive buffer that puts the bytes of a stream in order, used by a subflow over its sequence
@@ -97,13 +98,7 @@ public struct ReassemblyBuffer: Sendable {
 
     /// Index of the first range that ends at or behind `offset`.
     private func firstRange(endingAt offset: Int) -> Int {
-        var low = 0
-        var high = outOfOrder.count
-        while low < high {
-            let middle = (low + high) / 2
-            if outOfOrder[middle].upperBound < offset { low = middle + 1 } else { high = middle }
-        }
-        return low
+        outOfOrder.partitionPoint { $0.upperBound >= offset }
     }
 
     private mutating func store(

@@ -111,17 +111,7 @@ struct RetransmissionQueue: Sendable {
 
     /// Index of the first segment that starts at or behind `sequence`.
     private func firstIndex(at sequence: SequenceNumber) -> Int {
-        var low = 0
-        var high = segments.count
-        while low < high {
-            let middle = (low + high) / 2
-            if segments[middle].sequence.precedes(sequence) {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        return low
+        segments.partitionPoint { !$0.sequence.precedes(sequence) }
     }
 
     private mutating func noteDelivered(
@@ -176,17 +166,7 @@ struct RetransmissionQueue: Sendable {
 
     /// Index of the first segment that ends at or behind `sequence`.
     private func firstIndex(endingAt sequence: SequenceNumber) -> Int {
-        var low = 0
-        var high = segments.count
-        while low < high {
-            let middle = (low + high) / 2
-            if segments[middle].end.precedes(sequence) {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        return low
+        segments.partitionPoint { !$0.end.precedes(sequence) }
     }
 
     private mutating func markLost(_ index: Int) {

@@ -39,12 +39,6 @@ struct SackedRuns: Sendable {
     mutating func removeAll() { runs = [] }
 
     private func firstRun(endingBehind sequence: SequenceNumber) -> Int {
-        var low = 0
-        var high = runs.count
-        while low < high {
-            let middle = (low + high) / 2
-            if sequence.precedes(runs[middle].right) { high = middle } else { low = middle + 1 }
-        }
-        return low
+        runs.partitionPoint { sequence.precedes($0.right) }
     }
 }

@@ -1,4 +1,5 @@
 internal import DequeModule
+internal import NetworkPrimitives
 public import WireFormat
 
 /// Memory for bytes to send. Written once, then only read, by whoever refers to it.
@@ -169,13 +170,7 @@ public struct SendBuffer: Sendable {
 
     /// Index of the piece in which the byte at `offset` lies.
     private func index(holding offset: Int) -> Int {
-        var low = 0
-        var high = pieces.count
-        while low < high {
-            let middle = (low + high) / 2
-            if pieces[middle].end <= offset { low = middle + 1 } else { high = middle }
-        }
-        return low
+        pieces.partitionPoint { $0.end > offset }
     }
 
     /// Calls `body` with the pieces in which `range` lies.

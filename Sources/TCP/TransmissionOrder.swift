@@ -29,13 +29,7 @@ struct TransmissionOrder: Sendable {
             entries.append(entry)
             return
         }
-        var low = 0
-        var high = entries.count
-        while low < high {
-            let middle = (low + high) / 2
-            if entries[middle] < entry { low = middle + 1 } else { high = middle }
-        }
-        entries.insert(entry, at: low)
+        entries.insert(entry, at: entries.partitionPoint { $0 >= entry })
     }
 
     mutating func removeFirst() { entries.removeFirst() }

@@ -1,3 +1,5 @@
+internal import NetworkPrimitives
+
 /// Values for ranges of positions, kept sorted and without overlap. Ranges come mostly in order, so
 /// that most updates touch the end.
 struct RangeTable<Value> {
@@ -99,17 +101,7 @@ struct RangeTable<Value> {
     /// The first entry that ends behind `position`.
     private func firstIndex(endingAfter position: Int) -> Int {
         if let last = entries.last, last.range.upperBound <= position { return entries.count }
-        var low = 0
-        var high = entries.count
-        while low < high {
-            let middle = (low + high) / 2
-            if entries[middle].range.upperBound > position {
-                high = middle
-            } else {
-                low = middle + 1
-            }
-        }
-        return low
+        return entries.partitionPoint { $0.range.upperBound > position }
     }
 }
 
@@ -175,12 +167,6 @@ struct RangeSet {
 
     private func firstIndex(endingAtOrAfter position: Int) -> Int {
         if let last = ranges.last, last.upperBound < position { return ranges.count }
-        var low = 0
-        var high = ranges.count
-        while low < high {
-            let middle = (low + high) / 2
-            if ranges[middle].upperBound >= position { high = middle } else { low = middle + 1 }
-        }
-        return low
+        return ranges.partitionPoint { $0.upperBound >= position }
     }
 }

@@ -1,3 +1,5 @@
+internal import NetworkPrimitives
+
 /// One mapping of a subflow: positions count octets of the subflow, the one behind the SYN is 1;
 /// offsets count octets of the connection's stream.
 struct StreamMapping: Hashable {
@@ -75,12 +77,6 @@ struct SubflowMappings {
     /// The first mapping that begins behind `position`.
     private func firstIndex(after position: Int) -> Int {
         if let last = all.last, last.position <= position { return all.count }
-        var low = 0
-        var high = all.count
-        while low < high {
-            let middle = (low + high) / 2
-            if all[middle].position > position { high = middle } else { low = middle + 1 }
-        }
-        return low
+        return all.partitionPoint { $0.position > position }
     }
 }
