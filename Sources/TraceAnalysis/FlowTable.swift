@@ -44,8 +44,8 @@ struct FlowTable {
     private var current: [FourTuple: Int] = [:]
     /// SYNs that nobody answered on a tuple in use.
     private var strays: [OpeningNumber: Int] = [:]
-    /// What SYN/ACKs acknowledge, by the tuple of the SYN.
-    private var answers: [FourTuple: [SequenceNumber]] = [:]
+    /// What SYN/ACKs acknowledge, by the tuple of the SYN; each sorted.
+    private var answers: [FourTuple: [UInt32]] = [:]
     /// Sightings of what looks the same: a number for each look.
     private var looks: [Identity: Int] = [:]
     /// For each look and point how many there were, and when the last one was.
@@ -120,8 +120,9 @@ struct FlowTable {
         packets.reserveCapacity(records.count)
         looks.reserveCapacity(records.count)
         for record in records where record.isSYNACK {
-            answers[record.tuple.reversed, default: []].append(record.acknowledgment)
+            answers[record.tuple.reversed, default: []].append(record.acknowledgment.rawValue)
         }
+        for tuple in answers.keys { answers[tuple]?.sort() }
         for index in order { take(records[index]) }
         (answers, strays) = ([:], [:])
         looks = [:]
@@ -223,9 +224,11 @@ struct FlowTable {
 
     /// Whether a SYN/ACK of any time acknowledges this SYN, with or without its payload.
     private func isAnswered(_ record: SegmentRecord) -> Bool {
-        answers[record.tuple, default: []].contains { number in
-            (1...(1 + record.payload)).contains(record.sequence.distance(to: number))
-        }
+        guard let numbers = answers[record.tuple] else { return false }
+        let first = (record.sequence + 1).rawValue
+        // The first one that is not before it, or else, as they go round, the least.
+        let index = numbers.partitionPoint { $0 >= first }
+        return numbers[index == numbers.count ? 0 : index] &- first <= UInt32(record.payload)
     }
 }
 
