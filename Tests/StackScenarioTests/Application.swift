@@ -30,10 +30,6 @@ struct Application {
         self.salt = salt
     }
 
-    static func byte(_ offset: Int, _ salt: UInt8) -> UInt8 {
-        UInt8(truncatingIfNeeded: offset &* 31 &+ offset >> 8 &+ offset >> 16) ^ salt
-    }
-
     /// Reads everything there is and checks it.
     mutating func read(
         from stack: HostStack, buffer: inout [UInt8], peerSalt: UInt8, now: Instant
@@ -45,9 +41,10 @@ struct Application {
                 stack.read(from: handle, into: $0, now: now)
             }
             if count == 0 { break }
-            for index in 0..<count where buffer[index] != Self.byte(received + index, peerSalt) {
-                firstWrong = firstWrong ?? received + index
+            let wrong = buffer.withUnsafeBytes {
+                Pattern.firstDifference(.init(rebasing: $0[..<count]), from: received, peerSalt)
             }
+            firstWrong = firstWrong ?? wrong
             received += count
         }
         guard received > before else { return }
@@ -63,7 +60,9 @@ struct Application {
         guard let handle else { return }
         while sent < released {
             let count = min(buffer.count, released - sent)
-            for index in 0..<count { buffer[index] = Self.byte(sent + index, salt) }
+            buffer.withUnsafeMutableBytes {
+                Pattern.fill(.init(rebasing: $0[..<count]), from: sent, salt)
+            }
             let written = buffer[..<count].withUnsafeBytes {
                 stack.write($0, to: handle, now: now)
             }

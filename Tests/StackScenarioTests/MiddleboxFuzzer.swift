@@ -275,7 +275,7 @@ import Testing
     private func textRewriter(_ generator: inout SeededGenerator) -> PayloadRewriter {
         let isUp = Bool.random(using: &generator)
         let offset = Int.random(in: 0...2_000, using: &generator)
-        let word = (offset..<(offset + 4)).map { Application.byte($0, isUp ? 0x55 : 0xaa) }
+        let word = (offset..<(offset + 4)).map { Pattern.byte($0, isUp ? 0x55 : 0xaa) }
         let larger = word.min() ?? 0
         let change: PayloadRewriter.Change =
             switch Int.random(in: 0..<4, using: &generator) {

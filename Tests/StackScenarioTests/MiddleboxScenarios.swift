@@ -420,7 +420,7 @@ extension MiddleboxScenarios {
     ]
 
     /// Some octets that the upload has.
-    private static let word = (90_000..<90_008).map { Application.byte($0, 0x55) }
+    private static let word = (90_000..<90_008).map { Pattern.byte($0, 0x55) }
 }
 
 extension MiddleboxScenarios {
