@@ -92,8 +92,8 @@ package enum Directory {
 
     /// `ln -sfn TARGET PATH`: never without a link in between.
     package static func link(_ path: String, to target: String) throws(SystemError) {
-        // Another process may set the same link now.
-        let temporary = "\(path).\(getpid()).new"
+        // Another process may set the same link now, or another thread of this one.
+        let temporary = "\(path).\(getpid())-\(pthread_self()).new"
         unlink(temporary)
         try checkedErrno(symlink(target, temporary), "symlink \(temporary)")
         do {

@@ -54,7 +54,8 @@ package enum TextFile {
 
     /// Replaces a file in one step: nobody ever sees half of it. A failure leaves nothing new.
     package static func replace(_ path: String, with text: String) throws(SystemError) {
-        let temporary = "\(path).\(getpid()).tmp"
+        // Another process may replace the same file now, or another thread of this one.
+        let temporary = "\(path).\(getpid())-\(pthread_self()).tmp"
         do {
             try write(text, to: temporary)
             try checkedErrno(rename(temporary, path), "rename \(temporary)")

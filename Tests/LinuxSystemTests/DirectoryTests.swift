@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import Synchronization
 import Testing
 
 @Suite struct DirectoryTests {
@@ -37,12 +38,33 @@ import Testing
         }
     }
 
-    @Test func aLinkIsSetByManyAtOnce() throws {
+    /// Several threads, all at one link and one file: each succeeds, nobody ever finds
+    /// nothing there or half of something, and nothing else is left.
+    @Test func aLinkAndAFileAreSetByManyAtOnce() throws {
         try withDirectory { directory in
+            let (link, file) = ("\(directory)/link", "\(directory)/file")
+            let failures = Mutex<[String]>([])
             try WorkerThreads.run(4) { number in
-                for _ in 0..<20 { try? Directory.link("\(directory)/\(number)", to: "target") }
+                for _ in 0..<200 {
+                    do throws(SystemError) {
+                        try Directory.link(link, to: "\(number)")
+                        try TextFile.replace(file, with: "\(number)\n")
+                        let found = [Self.target(of: link) ?? "", try TextFile.read(file)]
+                        guard found.map(\.utf8.count) != [1, 2] else { continue }
+                        failures.withLock { $0.append("found \(found)") }
+                    } catch { failures.withLock { $0.append("\(error)") } }
+                }
             }
-            #expect(Directory.list(directory) == ["0", "1", "2", "3"])
+            let seen = failures.withLock { $0 }
+            #expect(seen == [])
+            #expect(Directory.list(directory) == ["file", "link"])
         }
+    }
+
+    private static func target(of link: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: 64)
+        let count = readlink(link, &buffer, buffer.count)
+        guard count >= 0 else { return nil }
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

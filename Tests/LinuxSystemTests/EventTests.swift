@@ -114,7 +114,7 @@ struct EventTests {
             try TextFile.replace("\(directory)/name", with: "a directory bears it")
         }
         #expect(Directory.list(directory) == ["name"])
-        symlink("/dev/full", "\(directory)/full.\(getpid()).tmp")
+        symlink("/dev/full", "\(directory)/full.\(getpid())-\(pthread_self()).tmp")
         let error = #expect(throws: SystemError.self) {
             try TextFile.replace("\(directory)/full", with: "no space")
         }

@@ -251,23 +251,35 @@ import WireFormat
         #expect(network.first("fallback", network.client) == nil)
     }
 
-    /// The data changes while a join is half open: the listener asks for a fallback, and the opener,
-    /// for whom the join is complete, ends the subflow instead. The join has nothing to do with it.
+    /// The data changes while a join is half open: the listener, who has not seen the join's third
+    /// packet, asks for a fallback, and the opener, for whom the join is complete, ends the subflow
+    /// instead. The join is still half open then, and has nothing to do with it.
     @Test func checksumFailureBesideHalfOpenJoin() {
         let network = TwoPathNetwork(checksumShape(.full), upload: 800_000, download: 0)
         network.recordsPackets = true
+        var isAnswered = false
         var isDone = false
         network.filter { [unowned network] segment, link, isForward in
-            guard link == 0, isForward, !segment.payload.isEmpty, !isDone,
-                network.simulation.now > network.milliseconds(95)
-            else { return true }
-            isDone = true
-            segment.payload[0] ^= 0xff
+            if link == 1, isForward, !segment.isSYN {
+                isAnswered = true
+                return network.first("subflow_closed", network.server) != nil
+            }
+            if link == 0, isForward, !segment.payload.isEmpty, isAnswered, !isDone {
+                isDone = true
+                segment.payload[0] ^= 0xff
+            }
             return true
         }
         #expect(network.run(.seconds(10)))
         network.expectIntact()
         #expect(network.first("checksum_failed", network.server) != nil)
+        #expect(network.first("fallback", network.server) == nil)
+        // First the subflow is gone, then the join is complete.
+        let joined = network.log.last { host, event in
+            host == network.server && event.name == "subflow_established"
+        }
+        let closed = network.first("subflow_closed", network.server)
+        #expect(closed ?? .zero < joined?.event.time ?? .zero)
         let resets = network.sightings.filter { $0.isEntering && $0.segment.isReset }
         #expect(Set(resets.map(\.link)) == [0])
     }
