@@ -3,7 +3,7 @@ import Scenario
 import Testing
 
 /// `handover --scenario` through the program.
-@Suite(.serialized) struct ScenarioCommandTests {
+@Suite struct ScenarioCommandTests {
     private static let text = """
         name: own
         title: backup and single-path
@@ -130,7 +130,7 @@ import Testing
         try Tool.withTemporaryDirectory { directory in
             let outcome = try Tool.run(
                 "handover", "--scenario", name, "--backend", "simulation", "--runs", "1",
-                "--seed", "9", "--quiet", "--output", "\(directory)/out")
+                "--seed", "9", "--quiet", "--captures", "none", "--output", "\(directory)/out")
             #expect(outcome.exit == .code(0), "\(outcome.output)\(outcome.error)")
             #expect(outcome.output.hasPrefix(name + ": "))
         }

@@ -15,6 +15,7 @@ import Topology
         var scenario = scenario
         scenario.testbed = testbed
         scenario.backend = .simulation
+        scenario.captures = .failed
         try scenario.validate()
         let text = change(try #require(BuiltInTestbeds.text(named: testbed)))
         let directory = "/tmp/mptcpctl-test-\(RandomBytes.suffix())"

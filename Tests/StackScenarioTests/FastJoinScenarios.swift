@@ -33,7 +33,7 @@ import WireFormat
             for isUpload in [true, false] {
                 let result = HandoverScenarios().run(
                     makeFirst: makeFirst, scenario.kind, isUpload: isUpload, scenario.workload,
-                    join: variant)
+                    join: variant, slowdown: 5)
                 result.network.expectIntact()
             }
         }

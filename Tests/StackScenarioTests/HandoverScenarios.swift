@@ -22,15 +22,18 @@ enum WorkloadKind: CaseIterable { case bulk, stream, requestResponse }
         var network: TwoPathNetwork
     }
 
+    /// - Parameter slowdown: By how much less than usual links and bulk transfers carry: the same story
+    ///   with fewer packets, for whom the packets of a transfer do not matter.
     func run(
         makeFirst: Bool, _ kind: BreakKind, isUpload: Bool, _ workload: WorkloadKind,
         families: TwoPathNetwork.Families = .v4, join: JoinVariant = .standard,
-        serverJoin: JoinVariant? = nil, shaping: (inout TwoPathNetwork.Shape) -> Void = { _ in },
+        serverJoin: JoinVariant? = nil, slowdown: Int = 1,
+        shaping: (inout TwoPathNetwork.Shape) -> Void = { _ in },
         prepare: (TwoPathNetwork) -> Void = { _ in }
     ) -> Result {
         let total: Int =
             switch workload {
-            case .bulk: 4_000_000
+            case .bulk: 4_000_000 / slowdown
             case .stream: 200 * 75
             case .requestResponse: 1_000 * 40
             }
@@ -38,6 +41,11 @@ enum WorkloadKind: CaseIterable { case bulk, stream, requestResponse }
         shape.families = families
         shape.client.connection.fastJoin.variant = join
         shape.server.connection.fastJoin.variant = serverJoin ?? join
+        for path in [\TwoPathNetwork.Shape.wifi, \.lte] {
+            shape[keyPath: path].rate = shape[keyPath: path].rate.map {
+                BitRate(bitsPerSecond: $0.bitsPerSecond / Int64(slowdown))
+            }
+        }
         shaping(&shape)
         let network = TwoPathNetwork(
             shape,

@@ -14,13 +14,13 @@ import WireFormat
     private static let junk = [UInt8](repeating: 0x41, count: 200)
 
     private func handover(
-        _ workload: WorkloadKind = .stream, isUpload: Bool = true,
+        _ workload: WorkloadKind = .stream, isUpload: Bool = true, slowdown: Int = 1,
         shaping: (inout TwoPathNetwork.Shape) -> Void = { _ in },
         prepare: (TwoPathNetwork) -> Void
     ) -> HandoverScenarios.Result {
         HandoverScenarios().run(
             makeFirst: false, .linkDown, isUpload: isUpload, workload, join: .synData,
-            shaping: shaping
+            slowdown: slowdown, shaping: shaping
         ) {
             $0.recordsPackets = true
             $0.route(Self.strangers)
@@ -270,11 +270,11 @@ import WireFormat
     func spoofedSource(policy: ProvisionalPolicy, isUpload: Bool) {
         var sent: [Segment] = []
         let result = handover(
-            isUpload ? .stream : .bulk, isUpload: isUpload,
+            isUpload ? .stream : .bulk, isUpload: isUpload, slowdown: 5,
             shaping: { $0.server.connection.fastJoin.provisional = policy }
         ) { network in
             // There is more than enough to send, whatever the SYN is for.
-            network.serverApp = Application(total: 4_000_000, salt: network.serverApp.salt)
+            network.serverApp = Application(total: 800_000, salt: network.serverApp.salt)
             replay(
                 network, from: Self.strangers[..<1], after: 5, at: .ours,
                 answered: { sent.append($0) })

@@ -13,11 +13,12 @@ import WireFormat
     private static let junk = [UInt8](repeating: 0x41, count: 200)
 
     private func handover(
-        _ workload: WorkloadKind = .stream, isUpload: Bool = true,
+        _ workload: WorkloadKind = .stream, isUpload: Bool = true, slowdown: Int = 1,
         prepare: (TwoPathNetwork) -> Void
     ) -> HandoverScenarios.Result {
         HandoverScenarios().run(
             makeFirst: false, .linkDown, isUpload: isUpload, workload, join: .synData,
+            slowdown: slowdown,
             shaping: {
                 $0.client.connection.fastJoin.profile = .multimob
                 $0.server.connection.fastJoin.profile = .multimob
@@ -250,8 +251,10 @@ import WireFormat
     @Test("7: spoofed source address", arguments: [true, false])
     func spoofedSource(isUpload: Bool) {
         var sent: [Segment] = []
-        let result = handover(isUpload ? .stream : .bulk, isUpload: isUpload) { network in
-            network.serverApp = Application(total: 4_000_000, salt: network.serverApp.salt)
+        let result = handover(
+            isUpload ? .stream : .bulk, isUpload: isUpload, slowdown: 5
+        ) { network in
+            network.serverApp = Application(total: 800_000, salt: network.serverApp.salt)
             replay(network, from: [Self.stranger], after: 5, proves: false) { sent.append($0) }
         }
         result.network.expectIntact()

@@ -149,6 +149,9 @@ extension TwoPathNetwork {
         #expect(network.verdict() == .intact)
     }
 
+    /// Octets each way: more than what the boxes that wait for packets let pass first.
+    private static let total = 250_000
+
     func network(_ each: Case, _ placement: Placement) -> TwoPathNetwork {
         var shape = placement == .alone ? TwoPathNetwork.Shape.breakBeforeMake : .full
         shape.client.connection.usesChecksum = each.usesChecksum
@@ -162,7 +165,7 @@ extension TwoPathNetwork {
             shape[keyPath: path].connection.tcp.keepAliveInterval = .seconds(1)
             shape[keyPath: path].connection.tcp.maximumRetransmissions = 6
         }
-        let network = TwoPathNetwork(shape, upload: 400_000, download: 400_000)
+        let network = TwoPathNetwork(shape, upload: Self.total, download: Self.total)
         network.insert(
             each.boxes(SeededGenerator(seed: 7)), on: placement == .second ? 1 : 0)
         if placement == .second {
@@ -170,7 +173,7 @@ extension TwoPathNetwork {
             network.clientApp.released = 0
             network.serverApp.released = 0
             network.at(500) { network in
-                for host in [network.client, network.server] { network.release(host, 400_000) }
+                for host in [network.client, network.server] { network.release(host, Self.total) }
             }
         }
         return network

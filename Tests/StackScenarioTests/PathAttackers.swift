@@ -174,7 +174,7 @@ import WireFormat
     /// Many ACKs for one segment do not open the window faster than one (RFC 3465).
     @Test func divisionOfACKs() {
         func rounds(_ pieces: Int) -> Duration {
-            let network = network(upload: 3_000_000) { shape in
+            let network = network(upload: 1_000_000) { shape in
                 shape.wifi.rate = BitRate(bitsPerSecond: 1_000_000_000)
                 shape.wifi.oneWayDelay = .milliseconds(50)
                 shape.wifi.queue = .packets(100_000)

@@ -13,12 +13,12 @@ import WireFormat
         _ kind: BreakKind = .linkDown, makeFirst: Bool = false, isUpload: Bool = true,
         _ workload: WorkloadKind = .stream,
         profiles: (client: FastJoinProfile, server: FastJoinProfile) = (.multimob, .multimob),
-        server: JoinVariant = .synData, version: VersionPolicy = .v1,
+        server: JoinVariant = .synData, version: VersionPolicy = .v1, slowdown: Int = 1,
         prepare: (TwoPathNetwork) -> Void = { _ in }
     ) -> HandoverScenarios.Result {
         HandoverScenarios().run(
             makeFirst: makeFirst, kind, isUpload: isUpload, workload, join: .synData,
-            serverJoin: server,
+            serverJoin: server, slowdown: slowdown,
             shaping: {
                 $0.client.connection.fastJoin.profile = profiles.client
                 $0.server.connection.fastJoin.profile = profiles.server
@@ -65,8 +65,9 @@ import WireFormat
     func everyHandoverIsIntact(kind: BreakKind, workload: WorkloadKind) {
         for makeFirst in [true, false] {
             for isUpload in [true, false] {
-                handover(kind, makeFirst: makeFirst, isUpload: isUpload, workload)
-                    .network.expectIntact()
+                handover(
+                    kind, makeFirst: makeFirst, isUpload: isUpload, workload, slowdown: 5
+                ).network.expectIntact()
             }
         }
     }

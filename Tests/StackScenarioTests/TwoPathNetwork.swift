@@ -88,8 +88,9 @@ final class TwoPathNetwork {
     var recordsPackets = false
     /// A run ends after so many events: a livelock fails a test, it does not hang it.
     var stepLimit = 1_000_000
-    /// Check the invariants after so many packets.
-    var invariantStride = 16
+    /// Check the invariants after so many packets. A large transfer has thousands of them, and each check
+    /// looks at all that is on its way.
+    var invariantStride: Int
     private var packetsUntilCheck = 1
     private var violations: [String] = []
     /// Invariants that were broken so far.
@@ -102,6 +103,7 @@ final class TwoPathNetwork {
 
     init(_ shape: Shape = Shape(), upload: Int, download: Int, seed: UInt64 = 1) {
         families = shape.families
+        invariantStride = upload + download > 1_000_000 ? 64 : 16
         var generator = SeededGenerator(seed: seed)
         client = simulation.addHost(HostStack(configuration: shape.client, seed: generator.next()))
         var serverConfiguration = shape.server
