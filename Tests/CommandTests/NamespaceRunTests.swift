@@ -23,13 +23,13 @@ struct NamespaceRunTests {
     }
 
     private func handover(
-        _ directory: String, _ arguments: [String]
+        _ directory: String, seed: Int = 5, _ arguments: [String]
     ) throws -> (outcome: ChildProcess.Outcome, results: JSONValue) {
         let outcome = try ChildProcess.run(
             Tool.path,
             [
-                "handover", "--backend", "netns", "--seed", "5", "--quiet", "--format", "json",
-                "--output", directory,
+                "handover", "--backend", "netns", "--seed", String(seed), "--quiet", "--format",
+                "json", "--output", directory,
             ] + arguments)
         return (outcome, (try? JSONValue(parsing: outcome.output)) ?? .null)
     }
@@ -82,12 +82,12 @@ struct NamespaceRunTests {
 
     /// Both worlds agree on the times of a handover over deterministic links. What is compared is
     /// the fastest run of each world: a busy machine makes a run slower and never faster, so the
-    /// fastest one says most about the program and least about its neighbours. Those of the
-    /// optimised program lie within 3 ms. Without optimisation each of the five turns between the
-    /// link up event and the first byte (SYN, SYN/ACK, third ACK, fourth ACK, data) takes an
-    /// endpoint a millisecond to one and a half (2.2 ms in all when optimised, 7.7 ms when not), which
-    /// the simulation does not have. What the bound is there for is longer: a round trip of LTE is
-    /// 60 ms, a poll instead of an event 10 ms and more.
+    /// fastest one says most about the program and least about its neighbours, and once it agrees
+    /// there is no need for more. Those of the optimised program lie within 3 ms. Without optimisation
+    /// each of the five turns between the link up event and the first byte (SYN, SYN/ACK, third ACK,
+    /// fourth ACK, data) takes an endpoint a millisecond to one and a half (2.2 ms in all when
+    /// optimised, 7.7 ms when not), which the simulation does not have. What the bound is there for is
+    /// longer: a round trip of LTE is 60 ms, a poll instead of an event 10 ms and more.
     @Test(arguments: ["break-before-make", "make-before-break"])
     func bothWorldsAgree(mode: String) throws {
         try expectAgreement("wifi-lte", mode: mode, runs: 5)
@@ -117,36 +117,42 @@ struct NamespaceRunTests {
         if join == "syn-data" { #expect(resume <= 1.15 * floor) }
     }
 
-    /// Returns the results of the simulation.
+    /// Plays the handover in real time, at most `runs` times, until the fastest one agrees with the
+    /// fastest of as many simulated ones. Returns the results of the simulation.
     @discardableResult
     private func expectAgreement(
         _ testbed: String, mode: String, runs: Int, _ more: [String] = []
     ) throws -> JSONValue {
-        try Tool.withTemporaryDirectory { directory in
-            let common =
-                [
-                    testbed, "--mode", mode, "--workload", "stream", "--break-at", "700ms",
-                    "--duration", "1500ms", "--runs", String(runs),
-                ] + more
-            let (real, realResults) = try handover("\(directory)/real", common)
-            #expect(real.exit == .code(0), "\(real.error)")
+        let common =
+            [
+                testbed, "--mode", mode, "--workload", "stream", "--break-at", "700ms",
+                "--duration", "1500ms",
+            ] + more
+        let metrics =
+            mode == "make-before-break" ? ["resume_ms"] : ["join_latency_ms", "resume_ms"]
+        return try Tool.withTemporaryDirectory { directory in
             let virtual = try ChildProcess.run(
                 Tool.path,
                 [
                     "handover", "--backend", "simulation", "--seed", "5", "--quiet", "--format",
-                    "json", "--output", "\(directory)/virtual",
+                    "json", "--output", "\(directory)/virtual", "--runs", String(runs),
                 ] + common)
             #expect(virtual.exit == .code(0), "\(virtual.error)")
             let virtualResults = try JSONValue(parsing: virtual.output)
-            for path in ["join_latency_ms", "resume_ms"] {
-                let here = realResults["summary"]?[path]?["min"]?.asDouble
-                let there = virtualResults["summary"]?[path]?["min"]?.asDouble
-                if path == "join_latency_ms", mode == "make-before-break" { continue }
-                let one = try #require(here)
-                let other = try #require(there)
-                #expect(
-                    abs(one - other) < Self.agreement, "\(path): netns \(one), simulation \(other)")
+            func fastest(_ results: JSONValue) throws -> [Double] {
+                try metrics.map { try #require(results["summary"]?[$0]?["min"]?.asDouble) }
             }
+            let simulated = try fastest(virtualResults)
+            var measured = simulated.map { _ in Double.infinity }
+            var agrees = false
+            for run in 0..<runs where !agrees {
+                let (real, realResults) = try handover(
+                    "\(directory)/\(run)", seed: 5 + run, ["--runs", "1"] + common)
+                #expect(real.exit == .code(0), "\(real.error)")
+                measured = zip(measured, try fastest(realResults)).map { min($0, $1) }
+                agrees = zip(measured, simulated).allSatisfy { abs($0 - $1) < Self.agreement }
+            }
+            #expect(agrees, "\(metrics): netns \(measured), simulation \(simulated)")
             return virtualResults
         }
     }
