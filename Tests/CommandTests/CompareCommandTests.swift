@@ -3,7 +3,7 @@ import Scenario
 import Testing
 
 /// `compare` through the program.
-@Suite(.serialized) struct CompareCommandTests {
+@Suite struct CompareCommandTests {
     private func compare(_ arguments: String...) throws -> ChildProcess.Outcome {
         try ChildProcess.run(
             Tool.path,
@@ -143,7 +143,7 @@ import Testing
 
     /// In real networks: cells on two topologies take turns.
     @Test(.enabled(if: Tool.mayBuildNetworks, "needs root, or user namespaces, and nft"))
-    func realNetworksTakeTurns() throws {
+    func cellsTakeTurnsInNamespaces() throws {
         try Tool.withTemporaryDirectory { directory in
             let outcome = try ChildProcess.run(
                 Tool.path,

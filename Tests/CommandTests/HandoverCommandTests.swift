@@ -28,7 +28,7 @@ import Testing
 
     /// netem has no radio that sleeps: whoever asks for both is told so, before anything is built.
     @Test(.enabled(if: Tool.mayBuildNetworks, "needs root, or user namespaces, and nft"))
-    func promotionIsNotForNetem() throws {
+    func promotionIsNotForNetemInNamespaces() throws {
         try Tool.withTemporaryDirectory { directory in
             let text = try TextFile.read("\(Tool.package)/testbeds/wifi-lte.yaml")
             let file = "\(directory)/slow.yaml"

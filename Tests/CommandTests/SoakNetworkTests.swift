@@ -3,7 +3,7 @@ import Scenario
 import Testing
 
 /// A soak is over the network that its file describes, and between the stacks that it names.
-@Suite(.serialized) struct SoakNetworkTests {
+@Suite struct SoakNetworkTests {
     private func soak(_ arguments: String...) throws -> (ChildProcess.Outcome, JSONValue) {
         let outcome = try ChildProcess.run(
             Tool.path, ["soak", "--quiet", "--format", "json", "--seed", "5"] + arguments)
@@ -28,7 +28,7 @@ import Testing
 
     @Test(
         .enabled(if: Tool.mayBuildNetworks && Tool.hasKernelMPTCP, "needs root, nft, kernel MPTCP"))
-    func theKernelsServerAnnouncesToo() throws {
+    func theKernelsServerAnnouncesInNamespaces() throws {
         let (outcome, result) = try soak(
             "wifi-v6-lte-v4", "--backend", "netns", "--duration", "6s", "--flap", "1s", "--server",
             "kernel")

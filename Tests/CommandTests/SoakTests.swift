@@ -3,7 +3,7 @@ import Scenario
 import Testing
 
 /// Slices of the soak, through the program.
-@Suite(.serialized) struct SoakTests {
+@Suite struct SoakTests {
     private func soak(_ arguments: String...) throws -> (ChildProcess.Outcome, JSONValue) {
         let outcome = try ChildProcess.run(
             Tool.path, ["soak", "--quiet", "--format", "json", "--seed", "11"] + arguments)

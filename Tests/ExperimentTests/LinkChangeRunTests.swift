@@ -7,7 +7,7 @@ import Testing
 import Topology
 
 /// Link changes as a run carries them out, in both worlds.
-@Suite(.serialized) struct LinkChangeRunTests {
+@Suite struct LinkChangeRunTests {
     /// A run, and the events that the experiment noted.
     private func run(
         _ scenario: HandoverScenario, runs: Int = 1
@@ -155,7 +155,7 @@ import Topology
             if: Programs.mayBuildNetworks
                 && (try? SysctlFile("net.mptcp.enabled").read()) == "1",
             "needs root, or user namespaces, and kernel MPTCP"), arguments: [true, false])
-    func changesUnderAKernelClient(isServerKernel: Bool) throws {
+    func changesUnderAKernelClientInNamespaces(isServerKernel: Bool) throws {
         var scenario = echo(
             [
                 LinkChange(at: .milliseconds(990), path: "wifi", kind: .delay(.milliseconds(200))),

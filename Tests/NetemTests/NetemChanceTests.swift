@@ -4,7 +4,7 @@ import NetworkPrimitives
 import Testbed
 import Testing
 
-extension NetemTests {
+extension NetemNamespaceTests {
     /// Loss, duplication, corruption and jitter on real netem. The kernel's generator has no seed that one
     /// could set, so shares are right within five standard deviations.
     @Suite("Chance on netem") struct NetemChanceTests {

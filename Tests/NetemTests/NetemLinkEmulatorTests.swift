@@ -6,7 +6,7 @@ import Testbed
 import Testing
 import Topology
 
-extension NetemTests {
+extension NetemNamespaceTests {
     /// What frames see of links on real netem.
     @Suite("Links on netem") struct NetemLinkEmulatorTests {
         private static func profile(

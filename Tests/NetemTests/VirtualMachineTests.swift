@@ -20,17 +20,33 @@ struct VirtualMachineTests {
     private static let tool =
         "/" + testProgram.split(separator: "/").dropLast().joined(separator: "/") + "/mptcpctl"
 
+    private static let linkTests = VirtualMachine.Command(
+        program: testProgram,
+        arguments: [
+            "--testing-library", "swift-testing", "--no-parallel", "--filter",
+            "^NetemTests\\.(NetemNamespaceTests|IngressFilterNamespaceTests)/",
+        ])
+
+    private static let handovers = [
+        [], ["--mode", "make-before-break", "--client", "kernel", "--server", "kernel"],
+    ].map { more in
+        VirtualMachine.Command(
+            program: tool,
+            arguments: [
+                "handover", "--backend", "netns", "--link-emulation", "netem", "--runs", "1",
+                "--seed", "7", "--format", "json", "--quiet", "--workload", "stream", "--break-at",
+                "800ms", "--duration", "2s",
+            ] + more)
+    }
+
+    /// What became of all of them. The machine boots once.
+    private static let outcomes = Result {
+        try VirtualMachine(kernel: try GuestKernel.prepare()).run([linkTests] + handovers)
+    }
+
     @Test("links on netem are what their profiles say")
     func links() throws {
-        let machine = VirtualMachine(kernel: try GuestKernel.prepare())
-        let outcome = try machine.run([
-            VirtualMachine.Command(
-                program: Self.testProgram,
-                arguments: [
-                    "--testing-library", "swift-testing", "--no-parallel", "--filter",
-                    "^NetemTests\\.(NetemTests|IngressFilterTests)/",
-                ])
-        ])[0]
+        let outcome = try Self.outcomes.get()[0]
         let text = outcome.output + outcome.error
         #expect(outcome.status == 0, "\(text)")
         for suite in ["Netem", "Links on netem", "Chance on netem", "Ingress filters"] {
@@ -40,22 +56,8 @@ struct VirtualMachineTests {
 
     @Test("a handover over netem, our stack's and the kernel's")
     func handover() throws {
-        let machine = VirtualMachine(kernel: try GuestKernel.prepare())
-        let common = [
-            "handover", "--backend", "netns", "--link-emulation", "netem", "--runs", "1", "--seed",
-            "7",
-            "--format", "json", "--quiet", "--workload", "stream", "--break-at", "800ms",
-            "--duration", "2s",
-        ]
-        let outcomes = try machine.run(
-            [
-                [],
-                ["--mode", "make-before-break", "--client", "kernel", "--server", "kernel"],
-            ].map {
-                VirtualMachine.Command(program: Self.tool, arguments: common + $0)
-            })
         var results: [JSONValue] = []
-        for outcome in outcomes {
+        for outcome in try Self.outcomes.get().dropFirst() {
             #expect(outcome.status == 0, "\(outcome.error)")
             let result = try JSONValue(parsing: outcome.output)
             #expect(result["configuration"]?["link_emulation"]?.asString == "netem")

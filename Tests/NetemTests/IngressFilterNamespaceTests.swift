@@ -11,7 +11,7 @@ import Topology
     "Ingress filters", .serialized,
     .enabled(
         if: EmulatedLink.isPossible, "needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN"))
-struct IngressFilterTests {
+struct IngressFilterNamespaceTests {
     @Test("frames are redirected, dropped by a filter that comes first, and redirected again")
     func redirectAndDrop() throws {
         let bed = try EmulatedLink(LinkProfile(rate: nil, oneWayDelay: .zero))

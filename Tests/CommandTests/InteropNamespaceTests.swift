@@ -6,7 +6,7 @@ import Testing
 @Suite(
     .serialized,
     .enabled(if: Tool.mayBuildNetworks && Tool.hasKernelMPTCP, "needs root, nft and kernel MPTCP"))
-struct InteropTests {
+struct InteropNamespaceTests {
     @Test func everyPairOfValuesPasses() throws {
         let outcome = try Tool.run("interop", "--quiet", "--format", "json")
         let report = try JSONValue(parsing: outcome.output)

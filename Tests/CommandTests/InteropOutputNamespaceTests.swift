@@ -5,7 +5,7 @@ import Testing
 @Suite(
     .serialized,
     .enabled(if: Tool.mayBuildNetworks && Tool.hasKernelMPTCP, "needs root, nft and kernel MPTCP"))
-struct InteropOutputTests {
+struct InteropOutputNamespaceTests {
     private static let cell = "client/v4/csum-off/1sf/close/none/no-loss/sockets"
 
     @Test func anExistingDirectoryIsRefused() throws {

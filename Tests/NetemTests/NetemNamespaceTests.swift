@@ -12,4 +12,4 @@ import Testing
         \(VirtualMachine.obstacle.map { "no virtual machine: \($0); and no netem here" }
             ?? "runs in the virtual machine instead")
         """))
-enum NetemTests {}
+enum NetemNamespaceTests {}

@@ -9,7 +9,7 @@ import Testing
     .enabled(
         if: Tool.mayBuildNetworks && (try? SysctlFile("net.mptcp.enabled").read()) == "1",
         "needs root, or user namespaces, nft, and a kernel with MPTCP"))
-struct BenchCommandTests {
+struct BenchNamespaceTests {
     @Test func measuresBothStacks() throws {
         let outcome = try Tool.run(
             "bench", "--rounds", "1", "--duration", "100ms", "--connections", "70", "--idle", "60",
