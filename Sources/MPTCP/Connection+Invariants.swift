@@ -52,6 +52,10 @@ extension Connection {
                 subflows.count <= 1 || !isEstablished, "several subflows after a fallback")
         } else {
             require(data.received.end <= data.advertisedEnd, "received beyond the window")
+            // What the first SYN carries goes out before there is a window.
+            require(
+                !isEstablished || data.next <= data.windowEnd || data.acknowledged == 0,
+                "sent beyond the window")
             if let missing = firstByteNobodySends { problems.append("nobody sends \(missing)") }
         }
         for subflow in subflows {

@@ -270,7 +270,8 @@ import WireFormat
             }
             return true
         }
-        #expect(network.run(.seconds(10)))
+        // Whoever waits for a timer when the subflow has gone needs longer.
+        #expect(network.run(.milliseconds(450)))
         network.expectIntact()
         #expect(network.first("checksum_failed", network.server) != nil)
         #expect(network.first("fallback", network.server) == nil)
@@ -280,8 +281,10 @@ import WireFormat
         }
         let closed = network.first("subflow_closed", network.server)
         #expect(closed ?? .zero < joined?.event.time ?? .zero)
+        // The opener may give up the slow join when everything has arrived; the listener resets nothing.
         let resets = network.sightings.filter { $0.isEntering && $0.segment.isReset }
-        #expect(Set(resets.map(\.link)) == [0])
+        #expect(!resets.contains { !$0.isForward })
+        #expect(resets.contains { $0.link == 0 })
     }
 
     /// Checksums on both paths, and nothing is wrong with them.
