@@ -124,7 +124,7 @@ import Testing
     @Test(arguments: [
         "h1-follow-client", "h10-ping-pong", "h7-voip", "h9-remove-addr-lost", "issue-206",
         "issue-240", "issue-315", "issue-430", "issue-440", "issue-554", "issue-576", "issue-581",
-        "issue-593", "mptcp-383", "mptcp-78", "satellite", "sigcomm20-backup",
+        "issue-593", "mptcp-316", "mptcp-383", "mptcp-78", "satellite", "sigcomm20-backup",
     ])
     func builtInScenariosMeetTheirExpectations(name: String) throws {
         try Tool.withTemporaryDirectory { directory in
