@@ -24,6 +24,7 @@ package enum BuiltInScenarios {
         ("issue-593", text(PackageResources.issue_593_yaml)),
         ("issue-616", text(PackageResources.issue_616_yaml)),
         ("mptcp-155", text(PackageResources.mptcp_155_yaml)),
+        ("mptcp-316", text(PackageResources.mptcp_316_yaml)),
         ("mptcp-383", text(PackageResources.mptcp_383_yaml)),
         ("mptcp-78", text(PackageResources.mptcp_78_yaml)),
         ("satellite", text(PackageResources.satellite_yaml)),
