@@ -179,8 +179,8 @@ extension JSONValue.Member {
     /// A field of a stack's log event.
     init(_ field: (name: String, value: LogValue)) {
         switch field.value {
-        case .text(let text): self.init(field.name, .string(text))
         case .number(let number): self.init(field.name, .integer(Int64(number)))
+        case let value: self.init(field.name, .string(value.description))
         }
     }
 }

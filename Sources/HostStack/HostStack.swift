@@ -28,12 +28,12 @@ public final class HostStack {
 
     /// Whether the peer finished and everything was read.
     public func isAtEnd(_ handle: ConnectionHandle) -> Bool {
-        state.index(handle).flatMap { state.slots[$0].connection?.isAtEnd } ?? true
+        state.index(handle).flatMap { state.with($0) { $0.isAtEnd } } ?? true
     }
 
     /// What there is to say about a connection.
     public func information(_ handle: ConnectionHandle) -> ConnectionInformation? {
-        state.index(handle).flatMap { state.slots[$0].connection?.information }
+        state.index(handle).flatMap { state.with($0) { $0.information } }
     }
 
     /// Counters since the start.

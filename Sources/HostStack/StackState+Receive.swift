@@ -84,7 +84,7 @@ extension StackState {
     private mutating func isNewSYN(_ view: SegmentView, _ slot: Int, _ id: SubflowID) -> Bool {
         let flags = view.header.flags
         guard flags.contains(.syn), flags.isDisjoint(with: [.ack, .rst]) else { return false }
-        return slots[slot].connection?.isInTimeWait(id, olderThan: view.header) ?? false
+        return with(slot) { $0.isInTimeWait(id, olderThan: view.header) } ?? false
     }
 
     private func isLocal(_ address: IPAddress) -> Bool {
@@ -192,23 +192,18 @@ extension StackState {
         }
     }
 
-    private func isHalfOpen(_ slot: Int) -> Bool {
+    private mutating func isHalfOpen(_ slot: Int) -> Bool {
         // One that the application knows (Fast Open) is not taken from it.
         slots[slot].isHalfOpen && !slots[slot].isAccepted
-            && slots[slot].connection?.closeReason == nil
+            && with(slot) { $0.closeReason == nil } == true
     }
 
     mutating func connect(
         to remote: Endpoint, from local: IPAddress?, now: Instant
     ) throws(StackError) -> ConnectionHandle {
-        let candidates = interfaces.filter(\.isUp).flatMap { interface in
-            interface.addresses.map { (interface.id, $0) }
+        guard let (interface, address) = source(local, for: remote.address) else {
+            throw .noSourceAddress(remote)
         }
-        guard
-            let (interface, address) = candidates.first(where: {
-                local == nil ? $0.1.isV6 == remote.address.isV6 : $0.1 == local
-            })
-        else { throw .noSourceAddress(remote) }
         guard slots.count - freeSlots.count < configuration.maximumConnections else {
             throw .tooManyConnections
         }
@@ -228,6 +223,19 @@ extension StackState {
         collectEvents(slot)
         markReady(slot)
         return handle(slot)
+    }
+
+    /// An address of an interface that is up: this one, or the first of the peer's family.
+    private func source(
+        _ local: IPAddress?, for peer: IPAddress
+    ) -> (InterfaceID, IPAddress)? {
+        for interface in interfaces where interface.isUp {
+            for address in interface.addresses
+            where local.map({ $0 == address }) ?? (address.isV6 == peer.isV6) {
+                return (interface.id, address)
+            }
+        }
+        return nil
     }
 
     private func freePort(

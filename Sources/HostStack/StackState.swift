@@ -146,20 +146,18 @@ struct StackState {
     mutating func update<Result>(
         slot: Int, now: Instant, _ body: (inout Connection) -> Result
     ) -> Result? {
-        let result = modify(slot, body)
+        let result = with(slot, body)
         if configuration.connection.logsDetails { slots[slot].connection?.observe(now: now) }
         collectEvents(slot)
         markReady(slot)
         return result
     }
 
-    /// Runs `body` on the connection where it lies.
-    private mutating func modify<Result>(
-        _ slot: Int, _ body: (inout Connection) -> Result
-    ) -> Result? {
-        // Optional chaining mutates in place; taking a connection out and putting it back would
-        // move all of it twice for each packet.
-        slots[slot].connection?.modify(body)
+    /// Runs `body` on the connection where it lies: some 2 KB, which the way through the array would
+    /// copy, with a reference count for each of its parts, even to read one of them.
+    mutating func with<Result>(_ slot: Int, _ body: (inout Connection) -> Result) -> Result? {
+        // Optional chaining mutates in place.
+        slots[slot].connection?.run(body)
     }
 
     mutating func markReady(_ slot: Int) {
@@ -168,7 +166,7 @@ struct StackState {
         ready.append(slot)
     }
 
-    mutating func insert(_ connection: Connection) -> Int {
+    mutating func insert(_ connection: consuming Connection) -> Int {
         let slot: Int
         if let free = freeSlots.popLast() {
             slot = free
@@ -176,17 +174,17 @@ struct StackState {
             slot = slots.count
             slots.append(Slot())
         }
-        slots[slot].connection = connection
         slots[slot].scheduled = nil
         slots[slot].isAccepted = false
         slots[slot].isHalfOpen = !connection.isOpener
         if !connection.isOpener { halfOpen += 1 }
         if !connection.isPlain { tokens[connection.localToken] = slot }
+        slots[slot].connection = consume connection
         return slot
     }
 
     mutating func remove(_ slot: Int) {
-        guard let connection = slots[slot].connection else { return }
+        guard let connection = slots[slot].connection.take() else { return }
         if !connection.isPlain { tokens[connection.localToken] = nil }
         mib.add(connection.mib)
         fastJoins.add(connection.counters.fastJoin)
@@ -195,7 +193,6 @@ struct StackState {
         for (_, tuple) in connection.tuples where subflows[tuple]?.slot == slot {
             subflows[tuple] = nil
         }
-        slots[slot].connection = nil
         slots[slot].generation &+= 1
         slots[slot].scheduled = nil
         freeSlots.append(slot)
@@ -204,13 +201,13 @@ struct StackState {
     /// Passes a connection's events on and keeps the tables current.
     mutating func collectEvents(_ slot: Int) {
         let handle = handle(slot)
-        let queued = slots[slot].connection?.queuedBytes ?? 0
+        let queued = with(slot) { $0.queuedBytes } ?? 0
         queuedBytes += queued - slots[slot].queuedBytes
         slots[slot].queuedBytes = queued
-        while let event = slots[slot].connection?.pollEvent() {
+        while let event = with(slot, { $0.pollEvent() }) ?? nil {
             switch event {
             case .established:
-                if slots[slot].connection?.isOpener == true {
+                if isOpener(slot) {
                     events.append(.established(handle))
                 } else {
                     leaveHalfOpen(slot)
@@ -222,7 +219,7 @@ struct StackState {
             case .atEnd: events.append(.atEnd(handle))
             case .closed(let reason):
                 leaveHalfOpen(slot)
-                if slots[slot].connection?.isOpener == true || slots[slot].isAccepted {
+                if isOpener(slot) || slots[slot].isAccepted {
                     events.append(.closed(handle, reason))
                 }
             case .subflowOpened(let id, let tuple): register(id, tuple, slot)
@@ -241,6 +238,8 @@ struct StackState {
         }
     }
 
+    private mutating func isOpener(_ slot: Int) -> Bool { with(slot) { $0.isOpener } ?? false }
+
     mutating func leaveHalfOpen(_ slot: Int) {
         guard slots[slot].isHalfOpen else { return }
         slots[slot].isHalfOpen = false
@@ -257,9 +256,7 @@ struct StackState {
     /// Packets of the tuple belong to this subflow from now on. A connection knows the ports of
     /// its own subflows only: a tuple of another connection is not taken away from it.
     private mutating func register(_ id: SubflowID, _ tuple: FourTuple, _ slot: Int) {
-        if let other = subflows[tuple], other.slot != slot,
-            slots[slot].connection?.isOpener == true
-        {
+        if let other = subflows[tuple], other.slot != slot, isOpener(slot) {
             slots[slot].connection?.changePort(of: id)
         } else {
             subflows[tuple] = (slot, id)
@@ -271,7 +268,7 @@ struct StackState {
 
     /// Takes out a connection that has nothing left to do.
     private mutating func retireIfFinished(_ slot: Int) {
-        if slots[slot].connection?.isFinished == true { remove(slot) }
+        if with(slot, { $0.isFinished }) == true { remove(slot) }
     }
 
     // MARK: Outputs
@@ -291,7 +288,7 @@ struct StackState {
                 destination: tuple.remote.address, length: length)
         }
         while let slot = ready.first {
-            let transmit = modify(slot) { $0.pollTransmit(now: now, into: buffer) } ?? nil
+            let transmit = with(slot) { $0.pollTransmit(now: now, into: buffer) } ?? nil
             if configuration.connection.logsDetails { slots[slot].connection?.observe(now: now) }
             collectEvents(slot)
             if let transmit {
@@ -307,7 +304,7 @@ struct StackState {
     }
 
     private mutating func schedule(_ slot: Int) {
-        guard let deadline = slots[slot].connection?.pollDeadline() else { return }
+        guard let deadline = with(slot, { $0.pollDeadline() }) ?? nil else { return }
         // Most deadlines move away before they come: then the entry that stands is early enough,
         // and the connection is asked again when it comes.
         if let scheduled = slots[slot].scheduled, scheduled <= deadline { return }
@@ -350,7 +347,7 @@ struct StackState {
 }
 
 extension Connection {
-    fileprivate mutating func modify<Result>(_ body: (inout Connection) -> Result) -> Result {
+    fileprivate mutating func run<Result>(_ body: (inout Connection) -> Result) -> Result {
         body(&self)
     }
 }

@@ -17,8 +17,8 @@ package final class EventPoll {
     private let timer: TimerDescriptor
     private let raw: UnsafeMutablePointer<clinux_ready>
     private let ready: UnsafeMutablePointer<Ready>
-    private var armed: Instant?
-    private var timerNeedsArming = false
+    /// When the timer goes off, which is not later than what `wait` was last asked for.
+    private var armed = Instant.distantFuture
     private static let capacity = Int(CLINUX_BATCH)
     private static let timerToken = UInt64.max
 
@@ -68,12 +68,18 @@ package final class EventPoll {
     /// Waits until something is ready or `deadline` has come (`nil`: for ever). The result is
     /// empty when only the time has come, and valid until the next call.
     package func wait(until deadline: Instant?) throws(SystemError) -> UnsafeBufferPointer<Ready> {
-        if timerNeedsArming || armed != deadline {
-            try timer.arm(at: deadline)
-            armed = deadline
-            timerNeedsArming = false
+        let deadline = deadline ?? .distantFuture
+        while true {
+            // Most deadlines move away before they come: a timer that goes off too early costs less
+            // than arming it each time.
+            if deadline < armed {
+                try timer.arm(at: deadline)
+                armed = deadline
+            }
+            let ready = try poll(timeout: -1)
+            let hasGoneOff = armed == .distantFuture
+            if !ready.isEmpty || !hasGoneOff || MonotonicClock.now() >= deadline { return ready }
         }
-        return try poll(timeout: -1)
     }
 
     /// What is ready now, or within so many milliseconds.
@@ -88,7 +94,7 @@ package final class EventPoll {
             let entry = raw[index]
             if entry.token == Self.timerToken {
                 // Arming anew also forgets the expiry: no need to read the timer.
-                timerNeedsArming = true
+                armed = .distantFuture
                 continue
             }
             (ready + kept).initialize(

@@ -68,14 +68,16 @@ extension Connection {
     /// DATA_FIN on all subflows, again until it is acknowledged (mptcp-behaviour, 8.2).
     mutating func sendDataFIN(now: Instant) {
         guard data.isFINSent, !data.isFINAcknowledged, !isFallback else { return }
+        var base: Int64?
         for index in subflows.indices where subflows[index].isUsable {
+            base = max(base ?? 0, subflows[index].tcp.rtt.timeout)
             subflows[index].isDataFINPending = true
             // The third packet may be lost: MP_CAPABLE goes out again before DATA_FIN.
             if !subflows[index].isFullyEstablished { subflows[index].tcp.requestACK() }
         }
-        let base = subflows.filter(\.isUsable).map(\.tcp.rtt.timeout).max() ?? 1_000_000_000
         let timeout = min(
-            max(base, 200_000_000) << min(data.finTransmissions, 9), 120_000_000_000)
+            max(base ?? 1_000_000_000, 200_000_000) << min(data.finTransmissions, 9),
+            120_000_000_000)
         data.finTransmissions += 1
         data.finDeadline = now + .nanoseconds(timeout)
     }
@@ -84,16 +86,14 @@ extension Connection {
     /// unless it is the last that can tell the peer of our last DATA_ACK. A join that is under way may
     /// be a peer's that lost the others: it goes on until the peer knows the end.
     private mutating func closeSubflows(now: Instant) {
-        func isStuck(_ subflow: Subflow) -> Bool {
-            subflow.isSuspect || !subflow.isFullyEstablished
-                || subflow.tcp.consecutiveTimeouts > 0
+        let hasGoodOne = subflows.indices.contains {
+            subflows[$0].tcp.state.isSynchronized && !isStuck($0)
         }
-        let hasGoodOne = subflows.contains { $0.tcp.state.isSynchronized && !isStuck($0) }
         for index in subflows.indices
         where !subflows[index].tcp.isCloseRequested && subflows[index].tcp.state != .closed {
             let isDispensable =
                 peerKnowsEnd || hasGoodOne && subflows[index].isFullyEstablished
-            if !isFallback, isDispensable, isStuck(subflows[index]) {
+            if !isFallback, isDispensable, isStuck(index) {
                 subflows[index].closeDeadline = now
                 abandonClosing(index, now: now)
             } else if isFallback || subflows[index].isFullyEstablished {
@@ -101,6 +101,12 @@ extension Connection {
                 subflows[index].closeDeadline = now + closingPatience(index)
             }
         }
+    }
+
+    /// Whether nobody knows when what a subflow holds arrives.
+    private func isStuck(_ index: Int) -> Bool {
+        subflows[index].isSuspect || !subflows[index].isFullyEstablished
+            || subflows[index].tcp.consecutiveTimeouts > 0
     }
 
     /// Once the peer knows the end, its FIN is nothing to wait for long; in fallback FIN is what
@@ -226,7 +232,7 @@ extension Connection {
         }
         log(
             "subflow_closed", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
-            ("reason", .text("\(reason)")))
+            ("reason", .text(reason.rawValue)))
         if !isEstablished, subflows[index].kind == .capable {
             // What the peer says counts for all attempts, and none outlives the first.
             for other in subflows.indices { subflows[other].tcp.discard() }

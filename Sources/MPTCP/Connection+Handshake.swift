@@ -27,17 +27,23 @@ extension Connection {
         var connection = Connection(
             isOpener: true, configuration: configuration, identity: identity,
             remote: tuple.remote, interfaces: interfaces, generator: generator)
+        connection.fastOpen = fastOpen
+        connection.open(tuple, on: interface, secrets: secrets, now: now)
+        return connection
+    }
+
+    private mutating func open(
+        _ tuple: FourTuple, on interface: InterfaceID, secrets: SubflowSecrets, now: Instant
+    ) {
         let tcp = TCPConnection.connect(
-            tuple, configuration: connection.tcpConfiguration(for: tuple.local.address),
+            tuple, configuration: tcpConfiguration(for: tuple.local.address),
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
             now: now)
-        connection.fastOpen = fastOpen
-        connection.addSubflow(.capable, isOpener: true, interface: interface, tcp: tcp)
-        connection.paths.preferredAddress = tuple.local.address
-        connection.armAttempt(now: now)
-        if !connection.isPlain { connection.mib.count(.capableSYNSent) }
-        connection.log("connect", now: now, ("tuple", .text(tuple.description)))
-        return connection
+        addSubflow(.capable, isOpener: true, interface: interface, tcp: tcp)
+        paths.preferredAddress = tuple.local.address
+        armAttempt(now: now)
+        if !isPlain { mib.count(.capableSYNSent) }
+        log("connect", now: now, ("tuple", .tuple(tuple)))
     }
 
     /// Answers the first SYN of a connection (mptcp-behaviour, 2.2). Without an identity it is plain
@@ -52,24 +58,32 @@ extension Connection {
         var connection = Connection(
             isOpener: false, configuration: configuration, identity: identity,
             remote: tuple.remote, interfaces: interfaces, generator: generator)
-        if !connection.isFallback, let offer = syn.options.capableOffer(of: connection.scheme) {
+        connection.accept(
+            tuple, syn: syn, on: interface, fastOpen: fastOpen, secrets: secrets, now: now)
+        return connection
+    }
+
+    private mutating func accept(
+        _ tuple: FourTuple, syn: SegmentHeader, on interface: InterfaceID,
+        fastOpen: FastOpenAnswer, secrets: SubflowSecrets, now: Instant
+    ) {
+        if !isFallback, let offer = syn.options.capableOffer(of: scheme) {
             // Linux takes the checksum wish from either side (kernel-peer, 4.2).
-            if offer.flags.contains(.checksumRequired) { connection.usesChecksum = true }
-            connection.mib.count(.capableSYNReceived)
+            if offer.flags.contains(.checksumRequired) { usesChecksum = true }
+            mib.count(.capableSYNReceived)
             // RFC 6824, 3.1: in version 0 the key comes with the SYN.
-            if let key = offer.senderKey { connection.learnRemoteKey(key) }
+            if let key = offer.senderKey { learnRemoteKey(key) }
         }
         let tcp = TCPConnection.accept(
-            tuple, syn: syn, configuration: connection.tcpConfiguration(for: tuple.local.address),
+            tuple, syn: syn, configuration: tcpConfiguration(for: tuple.local.address),
             initialSequence: secrets.initialSequence, timestampOffset: secrets.timestampOffset,
             earlyLength: fastOpen.earlyData.count, fastOpenCookie: fastOpen.cookie, now: now)
-        connection.addSubflow(.capable, isOpener: false, interface: interface, tcp: tcp)
+        addSubflow(.capable, isOpener: false, interface: interface, tcp: tcp)
         if !fastOpen.earlyData.isEmpty {
-            connection.data.takeEarly(fastOpen.earlyData)
-            connection.events.append(.acceptedEarly)
-            connection.events.append(.readable)
+            data.takeEarly(fastOpen.earlyData)
+            events.append(.acceptedEarly)
+            events.append(.readable)
         }
-        return connection
     }
 
     /// Answers the SYN of a join whose token is ours (mptcp-behaviour, 4.2). Returns with what RST the host
@@ -120,7 +134,7 @@ extension Connection {
             of: tuple.local.address, initial: initialLocalAddress)
         log(
             "join_received", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
-            ("tuple", .text(tuple.description)))
+            ("tuple", .tuple(tuple)))
         if let offer {
             subflows[index].lastNews = now
             accept(offer, syn, packetLength: packetLength, index, now: now)
@@ -165,7 +179,7 @@ extension Connection {
             of: local.address, initial: initialLocalAddress)
         log(
             "join_sent", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
-            ("tuple", .text(tuple.description)), ("backup", .number(isBackup ? 1 : 0)))
+            ("tuple", .tuple(tuple)), ("backup", .number(isBackup ? 1 : 0)))
     }
 
     /// What a subflow starts with that this side opens after the first.
@@ -382,10 +396,10 @@ extension Connection {
             events.append(.established)
             log(
                 "connection_established", now: now,
-                ("tuple", .text(subflows[index].tcp.tuple.description)),
+                ("tuple", .tuple(subflows[index].tcp.tuple)),
                 ("mptcp", .number(isFallback ? 0 : 1)),
-                ("local_token", .text(localToken.description)),
-                ("remote_token", .text(remoteToken?.description ?? "")))
+                ("local_token", .token(localToken)),
+                ("remote_token", remoteToken.map { .token($0) } ?? .text("")))
             if !subflows[index].isOpener {
                 // The listener knows both keys now. Its ACK with DATA_ACK lets the opener join
                 // (kernel-peer, 4.1).
@@ -449,7 +463,7 @@ extension Connection {
         log(
             "subflow_established", now: now,
             ("subflow", .number(Int(subflows[index].id.rawValue))),
-            ("tuple", .text(subflows[index].tcp.tuple.description)),
+            ("tuple", .tuple(subflows[index].tcp.tuple)),
             ("backup", .number(subflows[index].isBackup ? 1 : 0)))
         subflowBecameUsable(index, now: now)
         if subflows[index].kind == .capable {

@@ -56,7 +56,7 @@ extension Connection {
         if data.acknowledged != seen.acknowledged {
             log(
                 "data_acknowledged", now: now, ("bytes", .number(data.acknowledged)),
-                ("dsn", .text(data.dataSequenceNumber(at: data.acknowledged).description)))
+                ("dsn", .dataSequenceNumber(data.dataSequenceNumber(at: data.acknowledged))))
         }
         if data.received.end != seen.received {
             log("data_received", now: now, ("bytes", .number(data.received.end)))
@@ -108,7 +108,7 @@ extension Connection {
         for mapping in fresh {
             log(
                 "mapping_sent", now: now, number(index),
-                ("dsn", .text(data.dataSequenceNumber(at: mapping.data.lowerBound).description)),
+                ("dsn", .dataSequenceNumber(data.dataSequenceNumber(at: mapping.data.lowerBound))),
                 ("ssn", .number(mapping.subflowEnd - mapping.data.count + 1)),
                 ("length", .number(mapping.data.count)),
                 ("is_reinjection", .number(mapping.kind == .reinjection ? 1 : 0)))

@@ -27,7 +27,7 @@ extension Connection {
             log(
                 "path_mtu_lowered", now: now, ("subflow", .number(number)),
                 ("mtu", .number(subflows[index].tcp.pathMTU)),
-                ("reporter", .text(error.reporter.description)))
+                ("reporter", .address(error.reporter)))
             return .loweredMTU
         }
         guard subflows[index].pathProblem != error.problem else { return .noted }
@@ -35,7 +35,7 @@ extension Connection {
         let (problem, code) = error.problem.words
         log(
             "path_error", now: now, ("subflow", .number(number)), ("problem", .text(problem)),
-            ("code", .number(code)), ("reporter", .text(error.reporter.description)))
+            ("code", .number(code)), ("reporter", .address(error.reporter)))
         return .noted
     }
 

@@ -138,7 +138,7 @@ extension Connection {
         data.isContiguous = false
         log(
             "reinjection", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
-            ("dsn", .text(dsn.description)), ("length", .number(range.count)))
+            ("dsn", .dataSequenceNumber(dsn)), ("length", .number(range.count)))
     }
 
     private mutating func scheduleInFallback(now: Instant) {

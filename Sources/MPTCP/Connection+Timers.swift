@@ -61,6 +61,11 @@ extension Connection {
             releaseDeadline = lastUse + Self.idleTime
             return
         }
+        releaseMemory()
+    }
+
+    /// Gives back the memory of everything that is empty.
+    mutating func releaseMemory() {
         releaseDeadline = nil
         data.sent.releaseIfEmpty()
         data.received.releaseIfEmpty()

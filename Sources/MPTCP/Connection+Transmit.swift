@@ -174,15 +174,15 @@ extension Connection {
     }
 
     private mutating func decorateSYN(_ segment: inout OutgoingSegment, _ index: Int) {
-        let subflow = subflows[index]
         var capable = capableTemplate
-        switch (subflow.kind, subflow.isOpener) {
+        let transmissions = subflows[index].tcp.synTransmissions
+        switch (subflows[index].kind, subflows[index].isOpener) {
         case (.capable, true):
             // mptcp-behaviour, 2.1 step 2: after some unanswered SYNs plain TCP is tried.
-            if subflow.tcp.synTransmissions <= configuration.capableSYNs {
+            if transmissions <= configuration.capableSYNs {
                 if scheme == .v0 { capable.senderKey = localKey }
                 segment.header.options.mptcp = [.capable(capable)]
-            } else if subflow.tcp.synTransmissions == configuration.capableSYNs + 1 {
+            } else if transmissions == configuration.capableSYNs + 1 {
                 mib.count(.capableSYNDropped)
             }
         case (.capable, false):
@@ -190,7 +190,7 @@ extension Connection {
             segment.header.options.mptcp = [.capable(capable)]
         case (.join, true):
             guard let remoteToken else { return }
-            if let join = subflow.fastJoin?.multimob, subflow.tcp.synTransmissions == 1,
+            if let join = subflows[index].fastJoin?.multimob, transmissions == 1,
                 let option = multimobOption(join, index)
             {
                 segment.header.options.mptcp = [option]
@@ -199,8 +199,9 @@ extension Connection {
             segment.header.options.mptcp = [
                 .join(
                     .syn(
-                        isBackup: subflow.isBackupForPeer, addressID: subflow.localAddressID,
-                        token: remoteToken, nonce: subflow.localNonce))
+                        isBackup: subflows[index].isBackupForPeer,
+                        addressID: subflows[index].localAddressID, token: remoteToken,
+                        nonce: subflows[index].localNonce))
             ]
             if let option = offerOption(index) { segment.header.options.mptcp.append(option) }
         case (.join, false):
@@ -209,19 +210,24 @@ extension Connection {
                 segment.header.options.mptcp = [answer]
                 return
             }
-            let hmac = scheme.joinHMAC(
-                localKey: localKey, remoteKey: remoteKey, localNonce: subflow.localNonce,
-                remoteNonce: subflow.remoteNonce)
+            let hmac = localJoinHMAC(index, remoteKey)
             segment.header.options.mptcp = [
                 .join(
                     .synACK(
-                        isBackup: subflow.isBackupForPeer, addressID: subflow.localAddressID,
-                        hmac: hmac.high, nonce: subflow.localNonce))
+                        isBackup: subflows[index].isBackupForPeer,
+                        addressID: subflows[index].localAddressID, hmac: hmac.high,
+                        nonce: subflows[index].localNonce))
             ]
-            if subflow.fastJoin?.isAccepted == true {
+            if subflows[index].fastJoin?.isAccepted == true {
                 segment.header.options.dss = DSS(dataACK: .full(data.dataACK.rawValue))
             }
         }
+    }
+
+    private func localJoinHMAC(_ index: Int, _ remoteKey: Key) -> HMAC160 {
+        scheme.joinHMAC(
+            localKey: localKey, remoteKey: remoteKey, localNonce: subflows[index].localNonce,
+            remoteNonce: subflows[index].remoteNonce)
     }
 
     /// What the opener repeats until the peer has answered: MP_CAPABLE on every segment that starts
@@ -229,10 +235,9 @@ extension Connection {
     private func handshakeOption(for segment: OutgoingSegment, _ index: Int) -> MPTCPOption? {
         guard subflows[index].isOpener, !subflows[index].isFullyEstablished, let remoteKey
         else { return nil }
-        let subflow = subflows[index]
-        switch subflow.kind {
+        switch subflows[index].kind {
         case .capable:
-            guard segment.header.sequence == subflow.tcp.firstSequence else { return nil }
+            guard segment.header.sequence == subflows[index].tcp.firstSequence else { return nil }
             // RFC 6824, 3.1: in version 0 data has its DSS from the start.
             if scheme == .v0, !segment.payload.isEmpty { return nil }
             var capable = capableTemplate
@@ -246,11 +251,7 @@ extension Connection {
         case .join:
             // Data that follows at once has no room for it.
             guard segment.payload.isEmpty else { return nil }
-            return .join(
-                .ack(
-                    hmac: scheme.joinHMAC(
-                        localKey: localKey, remoteKey: remoteKey, localNonce: subflow.localNonce,
-                        remoteNonce: subflow.remoteNonce)))
+            return .join(.ack(hmac: localJoinHMAC(index, remoteKey)))
         }
     }
 

@@ -336,6 +336,7 @@ public struct Connection: Sendable {
         guard closeReason == nil else { return }
         closeReason = reason
         graceDeadline = nil
+        releaseMemory()
         log("connection_closed", now: now, ("reason", .text(reason.rawValue)))
     }
 }

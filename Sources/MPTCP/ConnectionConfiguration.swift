@@ -1,6 +1,6 @@
 public import NetworkPrimitives
 public import TCP
-internal import WireFormat
+public import WireFormat
 
 /// Which subflow takes the next bytes.
 public enum SchedulerKind: String, Sendable, CaseIterable {
@@ -135,12 +135,33 @@ public enum CloseReason: String, Sendable {
     case aborted
 }
 
-/// A number or a word in a log event.
-public enum LogValue: Hashable, Sendable {
+/// A value in a log event. What it is called is made out when somebody prints it: most events of
+/// most connections nobody reads.
+public enum LogValue: Hashable, Sendable, CustomStringConvertible {
     /// A word.
     case text(String)
     /// A number.
     case number(Int)
+    /// The addresses and ports of a subflow.
+    case tuple(FourTuple)
+    /// An address.
+    case address(IPAddress)
+    /// A connection's token.
+    case token(Token)
+    /// A place in a connection's data.
+    case dataSequenceNumber(DataSequenceNumber)
+
+    /// As it is printed.
+    public var description: String {
+        switch self {
+        case .text(let text): text
+        case .number(let number): number.description
+        case .tuple(let tuple): tuple.description
+        case .address(let address): address.description
+        case .token(let token): token.description
+        case .dataSequenceNumber(let number): number.description
+        }
+    }
 }
 
 /// A milestone of the protocol, for the endpoint's event log.

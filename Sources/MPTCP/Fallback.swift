@@ -135,7 +135,7 @@ extension Connection {
     mutating func failChecksum(_ entry: MappingTable.Entry, _ index: Int, now: Instant) {
         let dsn = data.remoteInitialDSN + 1 + entry.data
         mib.count(.checksumError)
-        log("checksum_failed", now: now, ("dsn", .text(dsn.description)))
+        log("checksum_failed", now: now, ("dsn", .dataSequenceNumber(dsn)))
         guard mayFallBack, index == 0 else {
             mib.count(.failSent)
             subflows[index].resetOptions = [.fail(dsn)]
@@ -154,7 +154,7 @@ extension Connection {
             return
         }
         let dsn = data.remoteInitialDSN + 1 + data.received.end
-        log("mapping_missing", now: now, ("dsn", .text(dsn.description)))
+        log("mapping_missing", now: now, ("dsn", .dataSequenceNumber(dsn)))
         requestFallback(at: dsn, index, now: now)
     }
 

@@ -37,6 +37,8 @@ struct NextHopTable {
     private var cache: [Flow: Hop] = [:]
     /// The last answer: most packets go the way of the one before.
     private var latest: (flow: Flow, hop: Hop)?
+    /// Source addresses by destination, and how long they are good.
+    private var sources: [IPAddress: (address: IPAddress, expiry: Instant)] = [:]
 
     private static let lifetime = Duration.seconds(1)
 
@@ -71,6 +73,7 @@ struct NextHopTable {
     /// Routes, addresses or links changed.
     mutating func forget() {
         cache.removeAll(keepingCapacity: true)
+        sources.removeAll(keepingCapacity: true)
         latest = nil
     }
 
@@ -96,8 +99,13 @@ struct NextHopTable {
     }
 
     /// The source address that the kernel would choose.
-    func source(for destination: IPAddress) throws(NetlinkError) -> IPAddress? {
-        try routes.nextHop(for: destination)?.source
+    mutating func source(
+        for destination: IPAddress, now: Instant
+    ) throws(NetlinkError) -> IPAddress? {
+        if let known = sources[destination], known.expiry > now { return known.address }
+        guard let source = try routes.nextHop(for: destination)?.source else { return nil }
+        sources[destination] = (source, now + Self.lifetime)
+        return source
     }
 
     /// The interface and the neighbour on it. A packet of a subflow leaves on the subflow's

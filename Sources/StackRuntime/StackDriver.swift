@@ -187,7 +187,7 @@ package final class StackDriver {
         to remote: Endpoint, from local: IPAddress?, now: Instant
     ) throws(StackDriverError) -> ConnectionHandle {
         let chosen: IPAddress
-        if let local { chosen = local } else { chosen = try source(for: remote.address) }
+        if let local { chosen = local } else { chosen = try source(for: remote.address, now: now) }
         do {
             return try stack.connect(to: remote, from: chosen, now: now)
         } catch {
@@ -200,10 +200,12 @@ package final class StackDriver {
         }
     }
 
-    private func source(for destination: IPAddress) throws(StackDriverError) -> IPAddress {
+    private func source(
+        for destination: IPAddress, now: Instant
+    ) throws(StackDriverError) -> IPAddress {
         let source: IPAddress?
         do {
-            source = try hops.source(for: destination)
+            source = try hops.source(for: destination, now: now)
         } catch {
             throw .netlink(error)
         }

@@ -283,9 +283,9 @@ extension StackWorkloadRunner {
         // As on kernel sockets: the application is done with a connection that closes.
         while !isStopping,
             let next = series?.next(open: connections.count - closingCount, connectingCount),
-            let series
+            let workload = series?.workload
         {
-            try connect(from: series.local, to: next, workload: series.workload)
+            try connect(from: series?.local, to: next, workload: workload)
             opened = true
         }
         return opened
@@ -355,8 +355,8 @@ extension StackWorkloadRunner {
         for field in event.fields {
             let value: JSONValue =
                 switch field.value {
-                case .text(let text): .string(text)
                 case .number(let number): .integer(Int64(number))
+                case let value: .string(value.description)
                 }
             fields.append(.init(field.name, value))
         }

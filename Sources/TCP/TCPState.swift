@@ -50,7 +50,7 @@ public enum TCPState: Hashable, Sendable {
 }
 
 /// Why a connection is no more.
-public enum TCPCloseReason: Hashable, Sendable {
+public enum TCPCloseReason: String, Sendable {
     /// Both sides sent FIN.
     case finished
     /// The peer reset it.

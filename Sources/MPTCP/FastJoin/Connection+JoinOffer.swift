@@ -105,7 +105,7 @@ extension Connection {
         if !repeated.isEmpty { noteReinjection(repeated, on: index, now: now) }
         log(
             "join_data_sent", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
-            ("dsn", .text(data.dataSequenceNumber(at: range.lowerBound).description)),
+            ("dsn", .dataSequenceNumber(data.dataSequenceNumber(at: range.lowerBound))),
             ("length", .number(range.count)))
     }
 

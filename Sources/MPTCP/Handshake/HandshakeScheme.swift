@@ -20,15 +20,12 @@ public enum HandshakeScheme: Hashable, Sendable {
 
     /// The token of a key: the leftmost 32 bits of its digest (RFC 8684, 3.2).
     public func token(of key: Key) -> Token {
-        let digest = digest(of: key)
-        return Token(UInt32(truncatingIfNeeded: Self.number(digest[0..<4])))
+        Token(UInt32(truncatingIfNeeded: digest(of: key, at: 0) >> 32))
     }
 
     /// The initial data sequence number: 64 bits of the key's digest (RFC 8684, 3.1; RFC 6824, 3.1).
     public func initialDataSequenceNumber(of key: Key) -> DataSequenceNumber {
-        let digest = digest(of: key)
-        return DataSequenceNumber(
-            Self.number(self == .v1 ? digest[24..<32] : digest[12..<20]))
+        DataSequenceNumber(digest(of: key, at: self == .v1 ? 24 : 12))
     }
 
     /// The HMAC of MP_JOIN as the host with `localKey` computes it (RFC 8684, 3.2).
@@ -36,7 +33,7 @@ public enum HandshakeScheme: Hashable, Sendable {
         localKey: Key, remoteKey: Key, localNonce: UInt32, remoteNonce: UInt32
     ) -> HMAC160 {
         let code = authenticate(
-            Self.bytes(UInt64(localNonce) << 32 | UInt64(remoteNonce)),
+            Self.bytes([UInt64(localNonce) << 32 | UInt64(remoteNonce)]),
             localKey: localKey, remoteKey: remoteKey)
         return HMAC160(
             high: Self.number(code[0..<8]), middle: Self.number(code[8..<16]),
@@ -53,29 +50,33 @@ public enum HandshakeScheme: Hashable, Sendable {
     /// Computes one of each, for nothing: the first digest and the first HMAC of a process take half a
     /// millisecond, all others some microseconds. Call it before a handshake is timed.
     public func prepare() {
-        _ = digest(of: Key(0))
+        _ = token(of: Key(0))
         _ = joinHMAC(localKey: Key(0), remoteKey: Key(0), localNonce: 0, remoteNonce: 0)
     }
 
-    private func digest(of key: Key) -> [UInt8] {
-        let bytes = Self.bytes(key.rawValue)
-        return switch self {
-        case .v1: Array(SHA256.hash(data: bytes))
-        case .v0: Array(Insecure.SHA1.hash(data: bytes))
+    /// Eight octets of the key's digest, from this one on.
+    private func digest(of key: Key, at offset: Int) -> UInt64 {
+        func part(_ digest: UnsafeRawBufferPointer) -> UInt64 {
+            UInt64(bigEndian: digest.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        }
+        return withUnsafeBytes(of: key.rawValue.bigEndian) {
+            switch self {
+            case .v1: SHA256.hash(data: $0).withUnsafeBytes(part)
+            case .v0: Insecure.SHA1.hash(data: $0).withUnsafeBytes(part)
+            }
         }
     }
 
     func authenticate(_ message: [UInt8], localKey: Key, remoteKey: Key) -> [UInt8] {
-        let key = SymmetricKey(
-            data: Self.bytes(localKey.rawValue) + Self.bytes(remoteKey.rawValue))
+        let key = SymmetricKey(data: Self.bytes([localKey.rawValue, remoteKey.rawValue]))
         return switch self {
         case .v1: Array(HMAC<SHA256>.authenticationCode(for: message, using: key))
         case .v0: Array(HMAC<Insecure.SHA1>.authenticationCode(for: message, using: key))
         }
     }
 
-    private static func bytes(_ value: UInt64) -> [UInt8] {
-        (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * $0)) }
+    private static func bytes(_ values: [UInt64]) -> [UInt8] {
+        values.map(\.bigEndian).withUnsafeBytes { Array($0) }
     }
 
     static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {

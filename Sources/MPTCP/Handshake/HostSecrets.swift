@@ -22,19 +22,22 @@ public struct HostSecrets: Sendable {
 
     /// The secret of Fast Open cookies.
     public let cookies: UInt64
-    private let key: SymmetricKey
+    /// Keyed already: half of its work is done once.
+    private let mac: HMAC<SHA256>
     private var counter: UInt64 = 0
 
     /// The secrets of this seed, which a real host draws from the kernel's generator.
     public init(seed: UInt64) {
-        key = SymmetricKey(data: Self.bytes(seed))
-        cookies = Self.digest([Purpose.cookies.rawValue], key).0
+        mac = HMAC(key: SymmetricKey(data: withUnsafeBytes(of: seed.bigEndian) { Array($0) }))
+        cookies = Self.digest([Purpose.cookies.rawValue], mac).0
     }
 
     /// Numbers that nobody got before.
     public mutating func draw() -> Drawn {
         counter += 1
-        let digest = Self.digest([Purpose.connection.rawValue] + Self.bytes(counter), key)
+        var message = [Purpose.connection.rawValue]
+        message.append(bigEndian: counter)
+        let digest = Self.digest(message, mac)
         return Drawn(
             keys: SeededGenerator(seed: digest.0), connection: SeededGenerator(seed: digest.1),
             port: digest.2)
@@ -44,15 +47,17 @@ public struct HostSecrets: Sendable {
     /// (RFC 6528, 3), and its timestamp offset (RFC 7323, 5.4).
     public func subflow(_ tuple: FourTuple, now: Instant) -> SubflowSecrets {
         var message = [Purpose.tuple.rawValue]
-        message.reserveCapacity(40)
+        message.reserveCapacity(64)
         for endpoint in [tuple.local, tuple.remote] {
             switch endpoint.address {
-            case .v4(let value): message += Self.bytes(UInt64(value))
-            case .v6(let high, let low): message += Self.bytes(high) + Self.bytes(low)
+            case .v4(let value): message.append(bigEndian: UInt64(value))
+            case .v6(let high, let low):
+                message.append(bigEndian: high)
+                message.append(bigEndian: low)
             }
-            message += Self.bytes(UInt64(endpoint.port))
+            message.append(bigEndian: UInt64(endpoint.port))
         }
-        let digest = Self.digest(message, key).0
+        let digest = Self.digest(message, mac).0
         let clock = UInt32(truncatingIfNeeded: now.nanoseconds / 4_000)
         return SubflowSecrets(
             initialSequence: SequenceNumber(UInt32(truncatingIfNeeded: digest >> 32) &+ clock),
@@ -60,9 +65,11 @@ public struct HostSecrets: Sendable {
     }
 
     private static func digest(
-        _ message: [UInt8], _ key: SymmetricKey
+        _ message: [UInt8], _ keyed: HMAC<SHA256>
     ) -> (UInt64, UInt64, UInt64) {
-        HMAC<SHA256>.authenticationCode(for: message, using: key).withUnsafeBytes {
+        var mac = keyed
+        mac.update(data: message)
+        return mac.finalize().withUnsafeBytes {
             (
                 UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 0, as: UInt64.self)),
                 UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
@@ -70,8 +77,10 @@ public struct HostSecrets: Sendable {
             )
         }
     }
+}
 
-    private static func bytes(_ value: UInt64) -> [UInt8] {
-        withUnsafeBytes(of: value.bigEndian) { Array($0) }
+extension [UInt8] {
+    fileprivate mutating func append(bigEndian value: UInt64) {
+        Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
     }
 }

@@ -66,7 +66,7 @@ extension Connection {
         if !isPlain { mib.count(.capableSYNSent) }
         log(
             "connect_retried", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
-            ("tuple", .text(tuple.description)),
+            ("tuple", .tuple(tuple)),
             ("reason", .text(isLost ? "interface-lost" : "unanswered")))
     }
 
@@ -105,7 +105,7 @@ extension Connection {
     private mutating func drop(_ attempt: Subflow, now: Instant) {
         log(
             "connect_abandoned", now: now, ("subflow", .number(Int(attempt.id.rawValue))),
-            ("tuple", .text(attempt.tcp.tuple.description)))
+            ("tuple", .tuple(attempt.tcp.tuple)))
         events.append(.subflowClosed(attempt.id, attempt.tcp.tuple))
     }
 

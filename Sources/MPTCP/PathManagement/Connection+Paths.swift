@@ -46,7 +46,7 @@ extension Connection {
         guard !affected.isEmpty, !isFallback else { return }
         mib.count(.subflowRemoved, times: affected.count)
         let id = paths.localAddressID(of: address, initial: initialLocalAddress)
-        log("address_given_up", now: now, ("address", .text(address.description)))
+        log("address_given_up", now: now, ("address", .address(address)))
         paths.remove(id)
         tellRemovals(now: now)
         for index in affected {
@@ -63,7 +63,7 @@ extension Connection {
         let tuple = subflows[index].tcp.tuple
         log(
             "subflow_lost", now: now, ("subflow", .number(Int(subflows[index].id.rawValue))),
-            ("tuple", .text(tuple.description)))
+            ("tuple", .tuple(tuple)))
         wasClosedByPeer = false
         wasRefused = false
         guard !isFallback else { return }
@@ -264,7 +264,7 @@ extension Connection {
     private mutating func learnAddress(_ option: AddAddress, now: Instant) {
         log(
             "address_announced", now: now, ("id", .number(Int(option.addressID.rawValue))),
-            ("address", .text(option.address.description)))
+            ("address", .address(option.address)))
         mib.count(.addAddressReceived)
         if option.port != nil { mib.count(.portReceived) }
         let port = option.port ?? remoteEndpoint.port
