@@ -178,12 +178,14 @@ struct clinux_ring {
     struct iovec *vectors;
     struct sockaddr_ll *addresses;
     union arrival_note *notes;
+    // Slots that the next batch is to find ready and does not: at first all of them.
+    int used;
 };
 
 struct clinux_ring *clinux_ring_create(int slots, size_t slot_size) {
     struct clinux_ring *ring = calloc(1, sizeof *ring);
     if (ring == NULL) return NULL;
-    ring->slots = slots;
+    ring->slots = ring->used = slots;
     ring->slot_size = slot_size;
     size_t count = (size_t)slots;
     // mmap: pages that no frame ever touches cost nothing.
@@ -238,14 +240,17 @@ void clinux_ring_set_length(struct clinux_ring *ring, int slot, uint32_t length)
     ring->vectors[slot].iov_len = length;
 }
 int clinux_ring_receive(struct clinux_ring *ring, int fd) {
-    for (int i = 0; i < ring->slots; i++) {
+    // Only what the last batch wrote into is to be made ready again: most batches are small.
+    for (int i = 0; i < ring->used; i++) {
         ring->vectors[i].iov_len = ring->slot_size;
         ring->messages[i].msg_hdr.msg_name = &ring->addresses[i];
         ring->messages[i].msg_hdr.msg_namelen = sizeof ring->addresses[i];
         ring->messages[i].msg_hdr.msg_control = &ring->notes[i];
         ring->messages[i].msg_hdr.msg_controllen = sizeof ring->notes[i];
     }
-    return result(recvmmsg(fd, ring->messages, (unsigned)ring->slots, MSG_DONTWAIT, NULL));
+    int count = result(recvmmsg(fd, ring->messages, (unsigned)ring->slots, MSG_DONTWAIT, NULL));
+    ring->used = count > 0 ? count : 0;
+    return count;
 }
 int clinux_ring_send(struct clinux_ring *ring, int fd, int first, int count) {
     return result(sendmmsg(fd, ring->messages + first, (unsigned)count, MSG_DONTWAIT));

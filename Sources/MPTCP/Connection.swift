@@ -187,10 +187,17 @@ public struct Connection: Sendable {
     ///
     /// What is on its way is another matter: it stays in the send buffer until the slowest path has
     /// brought what came before it.
+    ///
+    /// It is a whole number of super-segments: the remnant at the end of each turn would cost as much
+    /// as a large one.
     var unsentLimit: Int {
         var windows = 0
         for index in subflows.indices { windows += subflows[index].tcp.congestion.window }
-        return min(max(windows, Self.leastUnsent), Self.mostUnsent)
+        let limit = min(max(windows, Self.leastUnsent), Self.mostUnsent)
+        guard !subflows.isEmpty, subflows[0].superSegmentLimit > 0 else { return limit }
+        let segment = subflows[0].tcp.effectiveMSS
+        let whole = max(subflows[0].superSegmentLimit / segment * segment, 1)
+        return limit / whole * whole
     }
 
     private static let leastUnsent = 131_072

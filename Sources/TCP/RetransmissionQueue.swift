@@ -54,6 +54,20 @@ struct RetransmissionQueue: Sendable {
         order.insert(segment)
     }
 
+    /// Adds new data as segments of at most `size` octets: the pieces of a super-segment.
+    mutating func append(_ whole: SentSegment, cutAt size: Int) {
+        guard whole.length > size else { return append(whole) }
+        let pieces = (0..<((whole.length + size - 1) / size)).lazy.map { number in
+            SentSegment(
+                sequence: whole.sequence + number * size,
+                length: min(size, whole.length - number * size), mapping: whole.mapping,
+                sent: whole.lastSent)
+        }
+        segments.append(contentsOf: pieces)
+        inFlight += whole.length
+        order.append(pieces)
+    }
+
     // MARK: Arrivals
 
     /// Removes what `una` covers. A segment covered in part is shortened; its mapping stays.
@@ -62,23 +76,26 @@ struct RetransmissionQueue: Sendable {
     ) {
         order.removeFirst(upTo: una)
         sackedRuns.removeAll(upTo: una)
-        while let first = segments.first, first.sequence.precedes(una) {
+        var removed = 0
+        while removed < segments.count, segments[removed].sequence.precedes(una) {
+            let first = segments[removed]
             let covered = min(first.sequence.distance(to: una), first.sequenceLength)
             noteDelivered(first, now: now, &outcome)
             if first.isSacked { sackedLength -= covered } else { outcome.delivered += covered }
             if first.isInFlight { inFlight -= covered }
             if covered < first.sequenceLength {
-                segments[0].sequence = first.sequence + covered
-                segments[0].length -= covered
+                segments[removed].sequence = first.sequence + covered
+                segments[removed].length -= covered
                 outcome.acknowledgedBytes += covered
-                return
+                break
             }
             outcome.acknowledgedBytes += first.length
             if first.isLost { lostCount -= 1 }
             if first.isSacked { sackedCount -= 1 }
-            segments.removeFirst()
-            lostCursor = max(lostCursor - 1, 0)
+            removed += 1
         }
+        segments.removeFirst(removed)
+        lostCursor = max(lostCursor - removed, 0)
     }
 
     /// Marks what lies in `left..<right`.

@@ -231,15 +231,10 @@ extension TCPConnection {
         _ length: Int, of unit: PendingUnit, from sequence: SequenceNumber, now: Instant
     ) {
         let piece = effectiveMSS
-        var offset = 0
-        while offset < length {
-            let count = min(piece, length - offset)
-            queue.append(
-                SentSegment(
-                    sequence: sequence + offset, length: count, mapping: unit.mapping,
-                    sent: now.nanoseconds))
-            offset += count
-        }
+        queue.append(
+            SentSegment(
+                sequence: sequence, length: length, mapping: unit.mapping, sent: now.nanoseconds),
+            cutAt: piece)
         noteDataSent(length, now: now)
         let pieces = (length - 1) / piece
         counters.segmentsSent += pieces

@@ -12,6 +12,11 @@ struct TransmissionOrder: Sendable {
         /// Behind the segment. Its start moves when it is acknowledged in part.
         var end: SequenceNumber
 
+        init(_ segment: SentSegment) {
+            sent = segment.lastSent
+            end = segment.end
+        }
+
         /// RFC 8985, 6.2 step 2: of two that left at once the higher number left later.
         static func < (lhs: Entry, rhs: Entry) -> Bool {
             lhs.sent != rhs.sent ? lhs.sent < rhs.sent : lhs.end.precedes(rhs.end)
@@ -23,8 +28,13 @@ struct TransmissionOrder: Sendable {
 
     var first: Entry? { entries.first }
 
+    /// Adds new data, which leaves behind everything else.
+    mutating func append(_ pieces: some Collection<SentSegment>) {
+        entries.append(contentsOf: pieces.lazy.map(Entry.init))
+    }
+
     mutating func insert(_ segment: SentSegment) {
-        let entry = Entry(sent: segment.lastSent, end: segment.end)
+        let entry = Entry(segment)
         guard let last = entries.last, entry < last else {
             entries.append(entry)
             return
@@ -39,13 +49,14 @@ struct TransmissionOrder: Sendable {
 
     /// Forgets the first entries as far as `una` covers them.
     mutating func removeFirst(upTo una: SequenceNumber) {
-        while let first = entries.first, first.end.precedesOrEquals(una) { entries.removeFirst() }
+        let covered = entries.firstIndex { una.precedes($0.end) } ?? entries.count
+        entries.removeFirst(covered)
     }
 
     /// Starts again with what is in flight.
     mutating func rebuild(from segments: Deque<SentSegment>) {
         entries = Deque(
-            segments.filter(\.isInFlight).map { Entry(sent: $0.lastSent, end: $0.end) }.sorted())
+            segments.lazy.filter(\.isInFlight).map(Entry.init).sorted())
     }
 
     mutating func removeAll() { entries = [] }
