@@ -175,7 +175,8 @@ struct clinux_ring {
     size_t slot_size;
     uint8_t *slab;
     struct mmsghdr *messages;
-    struct iovec *vectors;
+    // As many for each message: its slot, and what is sent behind it from elsewhere.
+    struct iovec (*vectors)[1 + CLINUX_PIECES];
     struct sockaddr_ll *addresses;
     union arrival_note *notes;
     // Slots that the next batch is to find ready and does not: at first all of them.
@@ -201,8 +202,8 @@ struct clinux_ring *clinux_ring_create(int slots, size_t slot_size) {
         return NULL;
     }
     for (int i = 0; i < slots; i++) {
-        ring->vectors[i].iov_base = ring->slab + (size_t)i * slot_size;
-        ring->messages[i].msg_hdr.msg_iov = &ring->vectors[i];
+        ring->vectors[i][0].iov_base = ring->slab + (size_t)i * slot_size;
+        ring->messages[i].msg_hdr.msg_iov = ring->vectors[i];
         ring->messages[i].msg_hdr.msg_iovlen = 1;
     }
     return ring;
@@ -237,12 +238,21 @@ int64_t clinux_ring_arrival(const struct clinux_ring *ring, int slot) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 void clinux_ring_set_length(struct clinux_ring *ring, int slot, uint32_t length) {
-    ring->vectors[slot].iov_len = length;
+    ring->vectors[slot][0].iov_len = length;
+    ring->messages[slot].msg_hdr.msg_iovlen = 1;
 }
+
+void clinux_ring_add_piece(struct clinux_ring *ring, int slot, const void *start, size_t length) {
+    struct msghdr *header = &ring->messages[slot].msg_hdr;
+    if (header->msg_iovlen > CLINUX_PIECES) abort();
+    header->msg_iov[header->msg_iovlen++] =
+        (struct iovec){.iov_base = (void *)start, .iov_len = length};
+}
+
 int clinux_ring_receive(struct clinux_ring *ring, int fd) {
     // Only what the last batch wrote into is to be made ready again: most batches are small.
     for (int i = 0; i < ring->used; i++) {
-        ring->vectors[i].iov_len = ring->slot_size;
+        ring->vectors[i][0].iov_len = ring->slot_size;
         ring->messages[i].msg_hdr.msg_name = &ring->addresses[i];
         ring->messages[i].msg_hdr.msg_namelen = sizeof ring->addresses[i];
         ring->messages[i].msg_hdr.msg_control = &ring->notes[i];

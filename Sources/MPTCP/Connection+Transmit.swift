@@ -1,6 +1,6 @@
 internal import DequeModule
 public import NetworkPrimitives
-internal import TCP
+public import TCP
 internal import WireFormat
 
 /// A packet that was written into the caller's buffer.
@@ -15,13 +15,16 @@ public struct Transmit: Sendable {
     public var length: Int
     /// What is still to be done to it; `nil` when it is complete.
     public var offload: PacketOffload?
+    /// Its last octets, if they were not written into the buffer (`SendOffload.gathersPayload`).
+    public var payload: LentBytes?
 
     /// A packet of this length.
     public init(
         interface: InterfaceID, source: IPAddress, destination: IPAddress, length: Int,
-        offload: PacketOffload? = nil
+        offload: PacketOffload? = nil, payload: LentBytes? = nil
     ) {
         self.offload = offload
+        self.payload = payload
         self.interface = interface
         self.source = source
         self.destination = destination
@@ -54,6 +57,7 @@ extension Connection {
             decorate(&segment, index, carriesSignal: carriesSignal)
             let tuple = subflows[index].tcp.tuple
             let offload = offload(of: segment, index)
+            let payload = offload == nil ? nil : lentPayload(of: segment, index)
             let length = segment.header.encodePacket(
                 source: tuple.local.address, destination: tuple.remote.address, ecn: segment.ecn,
                 deviceFinishesChecksum: offload != nil, payloadLength: segment.payload.count,
@@ -62,7 +66,7 @@ extension Connection {
                 if segment.header.flags.contains(.syn) {
                     // What the SYN carries is not the subflow's yet (RFC 8684, B).
                     data.sent.copy(offered(index) ?? segment.payload, to: $0)
-                } else {
+                } else if payload == nil {
                     subflows[index].tcp.sendBuffer.copy(segment.payload, to: $0)
                 }
             }
@@ -71,7 +75,8 @@ extension Connection {
             }
             return Transmit(
                 interface: subflows[index].interface, source: tuple.local.address,
-                destination: tuple.remote.address, length: length, offload: offload)
+                destination: tuple.remote.address, length: length, offload: offload,
+                payload: payload)
         }
         return nil
     }
@@ -87,6 +92,17 @@ extension Connection {
             headerLength: segment.header.packetLength(isV6: isV6, payload: 0),
             segmentSize: isCut ? mss : 0)
     }
+
+    /// The payload where it lies, if whoever sends the packet fetches it and that is worth it.
+    private func lentPayload(of segment: OutgoingSegment, _ index: Int) -> LentBytes? {
+        guard subflows[index].offload.gathersPayload,
+            segment.payload.count >= Self.leastLent, !segment.header.flags.contains(.syn)
+        else { return nil }
+        return subflows[index].tcp.sendBuffer.lend(segment.payload)
+    }
+
+    /// Fewer octets are copied sooner than fetched.
+    private static let leastLent = 8_192
 
     /// Notes what the subflow's interface does for its packets.
     mutating func learnOffload(_ index: Int) {

@@ -107,15 +107,19 @@ public struct StackInterface: Hashable, Sendable {
 /// What a stack may leave to whoever sends its packets.
 public struct SendOffload: Hashable, Sendable {
     /// Nothing: packets are complete and no larger than the MTU.
-    public static let none = SendOffload(finishesChecksums: false, largestPacket: 0)
-    /// Checksums, and cutting packets of up to 64 KiB: what a Linux packet socket does for every
-    /// interface, whatever the interface can do itself.
-    public static let full = SendOffload(finishesChecksums: true, largestPacket: 65_535)
+    public static let none = SendOffload(
+        finishesChecksums: false, largestPacket: 0, gathersPayload: false)
+    /// Checksums, cutting packets of up to 64 KiB, and fetching their payload: what a Linux packet
+    /// socket does for every interface, whatever the interface can do itself.
+    public static let full = SendOffload(
+        finishesChecksums: true, largestPacket: 65_535, gathersPayload: true)
 
     /// TCP checksums are finished there.
     public var finishesChecksums: Bool
     /// Octets of the largest packet that is cut there; 0 for none.
     public var largestPacket: Int
+    /// Whether the payload of large packets is fetched there from where it lies.
+    public var gathersPayload: Bool
 
     /// Payload octets that a super-segment may have beside the largest headers.
     var largestPayload: Int { max(largestPacket - 100, 0) }

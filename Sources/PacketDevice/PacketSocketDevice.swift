@@ -58,6 +58,8 @@ package final class PacketSocketDevice: PacketDevice {
     private var queuedCount = 0
     private let queueSize: Int
     private var queuedOctets = 0
+    /// What keeps the payloads of queued frames, by slot.
+    private var owners: [(first: AnyObject?, second: AnyObject?)]
     private var counters = DeviceStatistics()
 
     private static let header = Int(CLINUX_VNET_HEADER)
@@ -109,6 +111,7 @@ package final class PacketSocketDevice: PacketDevice {
         self.received = received
         self.queued = queued
         valid = .allocate(capacity: batchSize)
+        owners = Array(repeating: (nil, nil), count: queueSize)
     }
 
     private struct Opened {
@@ -197,6 +200,35 @@ package final class PacketSocketDevice: PacketDevice {
         queuedOctets += length
     }
 
+    /// Queues a frame that is the first `length` octets of what `reserve()` gave and these payloads
+    /// behind them, which are fetched when the frame is sent. `owner` keeps the octets until then.
+    package func commit(
+        length: Int, offload: Offload, payload first: Payload, _ second: Payload?
+    ) {
+        let slot = tail
+        commit(length: length, offload: offload)
+        add(first, to: slot)
+        if let second { add(second, to: slot) }
+        owners[slot] = (first.owner, second?.owner)
+    }
+
+    /// Octets of a frame outside its slot.
+    package struct Payload {
+        package var bytes: UnsafeRawBufferPointer
+        package var owner: AnyObject
+
+        package init(bytes: UnsafeRawBufferPointer, owner: AnyObject) {
+            self.bytes = bytes
+            self.owner = owner
+        }
+    }
+
+    private func add(_ payload: Payload, to slot: Int) {
+        clinux_ring_add_piece(
+            queued, Int32(slot), payload.bytes.baseAddress, payload.bytes.count)
+        queuedOctets += payload.bytes.count
+    }
+
     package func flush() throws(DeviceError) -> FlushResult {
         while queuedCount > 0 {
             let piece = min(queuedCount, queueSize - queueHead)
@@ -224,6 +256,7 @@ package final class PacketSocketDevice: PacketDevice {
     }
 
     private func advance(_ count: Int) {
+        for slot in queueHead..<(queueHead + count) { owners[slot % queueSize] = (nil, nil) }
         queueHead = (queueHead + count) % queueSize
         queuedCount -= count
         guard queuedCount == 0 else { return }

@@ -4,6 +4,7 @@ internal import MPTCP
 internal import Netlink
 package import NetworkPrimitives
 internal import PacketDevice
+internal import TCP
 internal import WireFormat
 
 /// A packet for which there was no route or no neighbour yet.
@@ -31,11 +32,12 @@ extension StackDriver {
             let flow = NextHopTable.Flow(
                 source: transmit.source, destination: transmit.destination,
                 interface: transmit.interface)
-            let packet = UnsafeRawBufferPointer(
+            let packet = UnsafeMutableRawBufferPointer(
                 rebasing: (room ?? scratch)[..<transmit.length])
             let offload = Offload(transmit.offload, isV6: flow.source.isV6)
-            if !send(packet, offload, in: slot, flow, now: now) {
-                hold(packet, offload, flow, now: now)
+            if !send(packet, offload, payload: transmit.payload, in: slot, flow, now: now) {
+                transmit.payload?.copy(toEndOf: packet)
+                hold(UnsafeRawBufferPointer(packet), offload, flow, now: now)
             }
         }
         for interface in interfaces.all where interface.isDirty { flush(interface) }
@@ -45,10 +47,13 @@ extension StackDriver {
 
     /// Queues a packet on its device; `false` when there is no way for it now.
     ///
-    /// - Parameter slot: what `latest` reserved, with the packet in its place already.
+    /// - Parameters:
+    ///   - payload: the packet's last octets, which are not in it yet.
+    ///   - slot: what `latest` reserved, with the packet in its place already.
     private func send(
-        _ packet: UnsafeRawBufferPointer, _ offload: Offload,
-        in slot: UnsafeMutableRawBufferPointer? = nil, _ flow: NextHopTable.Flow, now: Instant
+        _ packet: UnsafeMutableRawBufferPointer, _ offload: Offload,
+        payload: LentBytes? = nil, in slot: UnsafeMutableRawBufferPointer? = nil,
+        _ flow: NextHopTable.Flow, now: Instant
     ) -> Bool {
         guard let hop = hops.hop(for: flow, among: interfaces, now: now),
             let interface = interfaces.device(hop.interface), let device = interface.device
@@ -67,13 +72,20 @@ extension StackDriver {
             destination: hop.hardwareAddress, source: interface.hardwareAddress,
             type: flow.source.isV6 ? .ipv6 : .ipv4
         ).encode(into: &writer)
+        interface.isDirty = true
+        if isInPlace, let payload, let device = device as? PacketSocketDevice {
+            device.commit(
+                length: Self.frameHeader + packet.count - payload.count, offload: offload,
+                payload: .init(payload.first), payload.second.map { .init($0) })
+            return true
+        }
+        payload?.copy(toEndOf: packet)
         if !isInPlace {
             UnsafeMutableRawBufferPointer(rebasing: slot[Self.frameHeader...])
-                .copyMemory(from: packet)
+                .copyMemory(from: UnsafeRawBufferPointer(packet))
             latest = interface
         }
         device.commit(length: Self.frameHeader + packet.count, offload: offload)
-        interface.isDirty = true
         return true
     }
 
@@ -94,15 +106,16 @@ extension StackDriver {
     private func sendHeld(now: Instant) {
         let waiting = held
         held = []
-        for packet in waiting {
+        for var packet in waiting {
             guard now - packet.since < Self.heldPatience,
                 interfaces[packet.flow.interface]?.link.isUp == true
             else {
                 counters.unroutablePackets += 1
                 continue
             }
-            let isSent = packet.bytes.withUnsafeBytes {
-                send($0, packet.offload, packet.flow, now: now)
+            let (offload, flow) = (packet.offload, packet.flow)
+            let isSent = packet.bytes.withUnsafeMutableBytes {
+                send($0, offload, flow, now: now)
             }
             if !isSent { held.append(packet) }
         }
@@ -128,6 +141,17 @@ extension StackDriver {
 
     static func token(of interface: InterfaceID) -> UInt64 {
         UInt64(UInt32(bitPattern: interface.rawValue))
+    }
+}
+
+extension PacketSocketDevice.Payload {
+    fileprivate init(_ piece: LentBytes.Piece) { self.init(bytes: piece.bytes, owner: piece.owner) }
+}
+
+extension LentBytes {
+    /// Completes a packet for whoever does not fetch its payload.
+    fileprivate func copy(toEndOf packet: UnsafeMutableRawBufferPointer) {
+        copy(to: UnsafeMutableRawBufferPointer(rebasing: packet.suffix(count)))
     }
 }
 

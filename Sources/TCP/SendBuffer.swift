@@ -191,6 +191,23 @@ public struct SendBuffer: Sendable {
         }
     }
 
+    /// The bytes `range` where they lie; `nil` if that is in more than two places.
+    public func lend(_ range: Range<Int>) -> LentBytes? {
+        guard !range.isEmpty, range.lowerBound >= start, range.upperBound <= end else { return nil }
+        let index = index(holding: range.lowerBound)
+        let skipped = range.lowerBound - pieces[index].offset
+        let first = LentBytes.Piece(
+            chunk: pieces[index].chunk, position: pieces[index].position + skipped,
+            count: min(pieces[index].count - skipped, range.count))
+        guard first.count < range.count else { return LentBytes(first: first) }
+        let next = pieces[index + 1]
+        let rest = range.count - first.count
+        guard next.count >= rest else { return nil }
+        return LentBytes(
+            first: first,
+            second: LentBytes.Piece(chunk: next.chunk, position: next.position, count: rest))
+    }
+
     /// Copies `range` to the start of `buffer`.
     public func copy(_ range: Range<Int>, to buffer: UnsafeMutableRawBufferPointer) {
         var position = 0
@@ -206,5 +223,44 @@ public struct SendBuffer: Sendable {
         var sum = InternetChecksum()
         forEachPiece(of: range) { sum.add($0) }
         return sum
+    }
+}
+
+/// Bytes of a `SendBuffer` where they lie. They stay as they are for as long as this refers to them.
+public struct LentBytes: Sendable {
+    /// Bytes that lie together, and the memory in which they do.
+    public struct Piece: Sendable {
+        let chunk: ByteChunk
+        let position: Int
+        let count: Int
+
+        /// The bytes; valid while `owner` lives.
+        public var bytes: UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(start: chunk.base + position, count: count)
+        }
+
+        /// Whoever keeps `bytes` refers to this.
+        public var owner: AnyObject { chunk }
+    }
+
+    /// The first bytes.
+    public let first: Piece
+    /// Those behind them, if they lie elsewhere.
+    public let second: Piece?
+
+    init(first: Piece, second: Piece? = nil) {
+        self.first = first
+        self.second = second
+    }
+
+    /// How many there are.
+    public var count: Int { first.count + (second?.count ?? 0) }
+
+    /// Copies them to the start of `buffer`.
+    public func copy(to buffer: UnsafeMutableRawBufferPointer) {
+        buffer.copyMemory(from: first.bytes)
+        guard let second else { return }
+        UnsafeMutableRawBufferPointer(rebasing: buffer[first.count...]).copyMemory(
+            from: second.bytes)
     }
 }

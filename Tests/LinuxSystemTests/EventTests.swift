@@ -32,6 +32,24 @@ struct EventTests {
         #expect(try poll.poll().isEmpty)
     }
 
+    @Test("a time that moved away does not end the wait")
+    func movedAway() throws {
+        let poll = try EventPoll()
+        let wake = try WakeDescriptor()
+        try poll.add(wake.rawValue, token: 7)
+        let now = MonotonicClock.now()
+        wake.wake()
+        #expect(try poll.wait(until: now + .milliseconds(10)).count == 1)
+        #expect(wake.takeWake())
+        #expect(try poll.wait(until: now + .milliseconds(40)).isEmpty)
+        #expect(MonotonicClock.now() >= now + .milliseconds(40))
+        // And one that came nearer does.
+        wake.wake()
+        #expect(try poll.wait(until: now + .seconds(3_600)).count == 1)
+        #expect(wake.takeWake())
+        #expect(try poll.wait(until: now + .milliseconds(60)).isEmpty)
+    }
+
     @Test("a hang-up is told, and a descriptor that was removed is silent")
     func hangUp() throws {
         let poll = try EventPoll()

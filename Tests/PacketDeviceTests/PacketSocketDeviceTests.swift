@@ -65,6 +65,66 @@ struct PacketSocketDeviceTests {
         #expect(left.statistics.framesSent == 2)
     }
 
+    /// Says when it goes, and what is left of it then is not what it was.
+    private final class Memory {
+        let bytes: UnsafeMutableRawBufferPointer
+        private let count: Counter
+
+        init(_ octets: [UInt8], _ count: Counter) {
+            bytes = .allocate(byteCount: octets.count, alignment: 16)
+            bytes.copyBytes(from: octets)
+            self.count = count
+        }
+
+        deinit {
+            bytes.initializeMemory(as: UInt8.self, repeating: 0xee)
+            bytes.deallocate()
+            count.value += 1
+        }
+    }
+
+    private final class Counter {
+        var value = 0
+    }
+
+    @Test("payloads that lie elsewhere are sent behind the slot, and kept until then and no longer")
+    func gathers() throws {
+        let bed = try DeviceTestbed()
+        let left = try PacketSocketDevice(
+            "left", in: bed.a, .init(filter: .all, batchSize: 64, queueSize: 3))
+        let right = try PacketSocketDevice("right", in: bed.b, .init(filter: .all))
+        let gone = Counter()
+        var sent: [[UInt8]] = []
+        // More than the queue takes: slots are used again, for frames without a payload too.
+        for number in 0..<8 {
+            let bytes = frame(number, length: 900 + number)
+            sent.append(bytes)
+            let slot = try #require(left.reserve())
+            let head = number % 3 == 2 ? bytes.count : 40
+            slot.copyBytes(from: bytes[..<head])
+            guard head < bytes.count else {
+                left.commit(length: head)
+                continue
+            }
+            let cut = number % 3 == 0 ? bytes.count : 500
+            let pieces = [bytes[head..<cut], bytes[cut...]].filter { !$0.isEmpty }
+                .map { Memory(Array($0), gone) }
+                .map {
+                    PacketSocketDevice.Payload(
+                        bytes: UnsafeRawBufferPointer($0.bytes), owner: $0)
+                }
+            left.commit(
+                length: head, offload: .none, payload: pieces[0],
+                pieces.count > 1 ? pieces[1] : nil)
+        }
+        #expect(gone.value < 9)
+        #expect(try left.flush() == .done)
+        #expect(gone.value == 9)
+        let got = try DeviceTestbed.collect(right) { $0.filter(isOurs).count >= 8 }
+            .filter(isOurs)
+        #expect(got.map(\.bytes) == sent)
+    }
+
     @Test("a frame larger than its slot is counted and not delivered")
     func truncated() throws {
         let bed = try DeviceTestbed()

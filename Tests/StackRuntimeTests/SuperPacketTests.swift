@@ -1,3 +1,4 @@
+import HostStack
 import LinuxSystem
 import MPTCP
 import NetworkPrimitives
@@ -53,6 +54,36 @@ extension RealNetworkTests {
             #expect(try witness.complaints() == "")
             let large = try witness.count("frame.len > 1514")
             #expect(isCut ? large == 0 : large > 0)
+        }
+
+        /// The payloads of super-packets are fetched from where they lie on the device on which the
+        /// packet before left. They are copied for the other one, and for a packet that has to wait
+        /// until there is a way for it.
+        @Test func areCompletedForAnotherWayAndForLater() throws {
+            let network = try TestNetwork()
+            let server = try TestEndpoint.server(.swift, in: network.host)
+            let size = 60_000_000
+            let client = try TestEndpoint.client(
+                .swift, in: network.client, Workload(.bulk, .upload, size: size)
+            ) { $0.stack.connection.scheduler = .roundRobin }
+            try client.log.wait(for: "subflow_established", count: 2)
+            // A neighbour that nobody knows any more has to be asked for.
+            for _ in 0..<20 {
+                for path in TestNetwork.Path.allCases {
+                    try network.ip(network.client, "neighbour flush dev \(path.interface)")
+                }
+            }
+            let near = try client.outcome()
+            let far = try server.outcome()
+            #expect(near.summary.failure == nil && far.summary.failure == nil)
+            #expect(far.summary.bytesReceived == size && far.summary.isIntact)
+            let subflows = try #require(near.information?.subflows)
+            #expect(subflows.count == 2)
+            #expect(subflows.allSatisfy { $0.counters.segmentsSent > 1_000 })
+            let counters = try #require(client.log.named("stack-counters").first)
+            let segments = subflows.map(\.counters.segmentsSent).reduce(0, +)
+            #expect(try #require(counters["packets_sent"]?.asInteger) < segments / 2)
+            #expect(try #require(counters["held_packets"]?.asInteger) > 0)
         }
 
         @Test func areCutOverIPv6() throws {

@@ -49,6 +49,34 @@ import WireFormat
         }
     }
 
+    /// What is lent is the same as what would be copied, and stays so when the buffer has forgotten it
+    /// and uses its memory again.
+    @Test func lentBytesStay() throws {
+        var buffer = SendBuffer()
+        // The first chunk is small, all others hold 64 KiB.
+        bytes(0..<2_000).withUnsafeBytes { buffer.append($0) }
+        bytes(2_000..<200_000).withUnsafeBytes { buffer.append($0) }
+        func octets(_ lent: LentBytes) -> [UInt8] {
+            [UInt8](unsafeUninitializedCapacity: lent.count) { room, count in
+                lent.copy(to: UnsafeMutableRawBufferPointer(room))
+                count = lent.count
+            }
+        }
+        let ranges = [0..<1, 100..<1_900, 1_990..<30_000, 60_000..<125_320, 199_999..<200_000]
+        let lent = try ranges.map { try #require(buffer.lend($0)) }
+        #expect(lent.map(octets) == ranges.map(bytes))
+        #expect(lent[1].second == nil && lent[2].second != nil)
+        #expect(buffer.lend(1_000..<100_000) == nil)
+        #expect(buffer.lend(5..<5) == nil && buffer.lend(150_000..<200_001) == nil)
+        buffer.discard(upTo: 200_000)
+        for _ in 0..<8 {
+            [UInt8](repeating: 0xee, count: 100_000).withUnsafeBytes { buffer.append($0) }
+            buffer.discard(upTo: buffer.end)
+        }
+        #expect(buffer.lend(0..<1) == nil)
+        #expect(lent.map(octets) == ranges.map(bytes))
+    }
+
     /// A stream that refers to the bytes of another, which goes on growing and forgetting, keeps its
     /// own; and a copy of a buffer is a value of its own.
     @Test(arguments: 0..<8 as Range<UInt64>)

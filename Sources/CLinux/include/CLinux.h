@@ -62,6 +62,9 @@ int clinux_ring_truncated(const struct clinux_ring *ring, int slot);
 // Nanoseconds of CLOCK_REALTIME at which the frame came; 0 without timestamps.
 int64_t clinux_ring_arrival(const struct clinux_ring *ring, int slot);
 void clinux_ring_set_length(struct clinux_ring *ring, int slot, uint32_t length);
+// Sends these octets behind those of the slot, where they lie; behind set_length, at most so often.
+#define CLINUX_PIECES 2
+void clinux_ring_add_piece(struct clinux_ring *ring, int slot, const void *start, size_t length);
 // Receives into all slots; returns how many were filled.
 int clinux_ring_receive(struct clinux_ring *ring, int fd);
 // Sends slots first ..< first + count; returns how many went out.

@@ -34,6 +34,9 @@ final class VethNetwork: BenchmarkNetwork {
         for (namespace, address) in ends {
             // What one transfer teaches the kernel about the path must not help the next.
             try SysctlFile("net.ipv4.tcp_no_metrics_save").write("1", in: namespace)
+            // Ports of the kernel's connections in TIME-WAIT, which are thousands, are not those that
+            // our stack reserves.
+            try SysctlFile("net.ipv4.ip_local_port_range").write("10000 39999", in: namespace)
             try NamespaceThread.run(in: namespace) {
                 let controller = try RouteController()
                 try controller.setUp("lo")
