@@ -17,8 +17,10 @@ package final class EventPoll {
     private let timer: TimerDescriptor
     private let raw: UnsafeMutablePointer<clinux_ready>
     private let ready: UnsafeMutablePointer<Ready>
-    /// When the timer goes off, which is not later than what `wait` was last asked for.
+    /// When the timer goes off; never later than what `wait` was last asked for.
     private var armed = Instant.distantFuture
+    /// Whether it went off: it stays readable until it is armed or disarmed.
+    private var hasGoneOff = false
     private static let capacity = Int(CLINUX_BATCH)
     private static let timerToken = UInt64.max
 
@@ -68,17 +70,17 @@ package final class EventPoll {
     /// Waits until something is ready or `deadline` has come (`nil`: for ever). The result is
     /// empty when only the time has come, and valid until the next call.
     package func wait(until deadline: Instant?) throws(SystemError) -> UnsafeBufferPointer<Ready> {
-        let deadline = deadline ?? .distantFuture
+        let due = deadline ?? .distantFuture
         while true {
             // Most deadlines move away before they come: a timer that goes off too early costs less
-            // than arming it each time.
-            if deadline < armed {
+            // than arming it each time. Where nothing is due it is quiet.
+            if hasGoneOff || due < armed || due == .distantFuture && armed != .distantFuture {
                 try timer.arm(at: deadline)
-                armed = deadline
+                armed = due
+                hasGoneOff = false
             }
             let ready = try poll(timeout: -1)
-            let hasGoneOff = armed == .distantFuture
-            if !ready.isEmpty || !hasGoneOff || MonotonicClock.now() >= deadline { return ready }
+            if !ready.isEmpty || !hasGoneOff || MonotonicClock.now() >= due { return ready }
         }
     }
 
@@ -94,7 +96,7 @@ package final class EventPoll {
             let entry = raw[index]
             if entry.token == Self.timerToken {
                 // Arming anew also forgets the expiry: no need to read the timer.
-                armed = .distantFuture
+                hasGoneOff = true
                 continue
             }
             (ready + kept).initialize(

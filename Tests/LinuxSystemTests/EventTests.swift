@@ -40,14 +40,42 @@ struct EventTests {
         let now = MonotonicClock.now()
         wake.wake()
         #expect(try poll.wait(until: now + .milliseconds(10)).count == 1)
-        #expect(wake.takeWake())
+        #expect(wake.takeWake() == true)
         #expect(try poll.wait(until: now + .milliseconds(40)).isEmpty)
         #expect(MonotonicClock.now() >= now + .milliseconds(40))
         // And one that came nearer does.
         wake.wake()
         #expect(try poll.wait(until: now + .seconds(3_600)).count == 1)
-        #expect(wake.takeWake())
+        #expect(wake.takeWake() == true)
         #expect(try poll.wait(until: now + .milliseconds(60)).isEmpty)
+    }
+
+    /// The thread's processor time tells a wait from a loop; a loop would take all of the 200 ms.
+    @Test("a timer that went off, or that goes off for nobody, costs no time", arguments: [5, 60])
+    func isQuiet(_ milliseconds: Int) throws {
+        let poll = try EventPoll()
+        let wake = try WakeDescriptor()
+        let timer = try TimerDescriptor()
+        try poll.add(wake.rawValue, token: 7)
+        try poll.add(timer.rawValue, token: 8)
+        let now = MonotonicClock.now()
+        if milliseconds > 5 { wake.wake() }
+        _ = try poll.wait(until: now + .milliseconds(milliseconds))
+        _ = wake.takeWake()
+        try timer.arm(at: now + .milliseconds(200))
+        let before = threadTime()
+        #expect(try poll.wait(until: nil).map(\.token) == [8])
+        #expect(MonotonicClock.now() >= now + .milliseconds(200))
+        #expect(threadTime() - before < .milliseconds(50))
+        // Nor is it what ends the next poll.
+        #expect(timer.takeExpiry() == true)
+        #expect(try poll.poll(timeout: 1).isEmpty)
+    }
+
+    private func threadTime() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
     }
 
     @Test("a hang-up is told, and a descriptor that was removed is silent")

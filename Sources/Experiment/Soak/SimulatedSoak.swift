@@ -71,8 +71,8 @@ final class SimulatedSoak {
         for (name, value) in event.fields {
             switch (event.name, name, value) {
             case ("reinjection", "length", .number(let length)): result.reinjectedBytes += length
-            case ("subflow_established", "tuple", .text(let tuple)) where host == network.client:
-                result.noteSubflow(tuple: tuple)
+            case ("subflow_established", "tuple", .tuple(let tuple)) where host == network.client:
+                result.noteSubflow(from: tuple.local.address)
             default: break
             }
         }
