@@ -26,7 +26,8 @@ extension Connection {
     package var progress: Progress {
         Progress(
             acknowledged: data.acknowledged, received: data.received.end,
-            sendWindowEnd: data.windowEnd, receiveWindowEnd: data.advertisedEnd)
+            sendWindowEnd: data.isWindowAcknowledged ? data.windowEnd : data.next,
+            receiveWindowEnd: data.advertisedEnd)
     }
 
     /// What does not hold although it always must (mptcp-behaviour, 21); empty in a sound

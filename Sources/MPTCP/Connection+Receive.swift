@@ -300,6 +300,12 @@ extension Connection {
         // RFC 7323, 2.2: the window of a SYN is not scaled.
         let shift = header.flags.contains(.syn) ? 0 : subflows[index].tcp.peerWindowShift
         let window = Int(header.window) << shift
+        if !data.isWindowAcknowledged {
+            // RFC 8684, 3.3.1: windows count from DATA_ACKs. That of the handshake, which has none, was
+            // only to start with: Linux forgets it, and drops what lies beyond its first DATA_ACK's.
+            data.isWindowAcknowledged = true
+            data.windowEnd = max(data.next, offset)
+        }
         if offset + window > data.windowEnd {
             // It opens for what waits. The subflow that is to take it may not hear of that: it is asked
             // soon again, not as late as while the window was closed.

@@ -61,6 +61,43 @@ import WireFormat
         #expect(network.first("fallback", network.server) == nil)
     }
 
+    /// RFC 8684, 3.3.1: windows count from DATA_ACKs. That of the third packet, which has none, is there
+    /// to start with: a peer whose first DATA_ACK says less is held to that (Linux: NoDSSInWindow).
+    @Test func windowOfTheHandshakeIsOnlyToStartWith() {
+        let room = 40_000
+        var shift = 0
+        let network = recorded(TwoPathNetwork.Shape(), upload: 0, download: 600_000) {
+            $0.filter { segment, _, isForward in
+                guard isForward else { return true }
+                if segment.isSYN { shift = Int(segment.header.options.windowScale ?? 0) }
+                if segment.header.options.dss?.dataACK != nil {
+                    segment.header.window = min(segment.header.window, UInt16(room >> shift))
+                }
+                return true
+            }
+        }
+        var handshake = 0
+        var edge: UInt64?
+        var sent = 0
+        for sighting in network.sightings {
+            let header = sighting.segment.header
+            if sighting.isForward, !sighting.isEntering {
+                if case .full(let acknowledged)? = header.options.dss?.dataACK {
+                    edge = max(edge ?? 0, acknowledged + UInt64(header.window) << shift)
+                } else if !sighting.segment.isSYN {
+                    handshake = max(handshake, Int(header.window) << shift)
+                }
+            } else if !sighting.isForward, sighting.isEntering, let edge,
+                let mapping = header.options.dss?.mapping,
+                case .full(let start) = mapping.dataSequenceNumber
+            {
+                sent += 1
+                #expect(start + UInt64(mapping.length) <= edge)
+            }
+        }
+        #expect(handshake > 4 * room && sent > 300)
+    }
+
     /// The later data comes before the one with MP_CAPABLE: the listener waits for it.
     @Test func reorderedFirstData() {
         var held: [UInt8]?

@@ -19,8 +19,10 @@ struct DataState: Sendable {
     private(set) var earlyReceivedCount = 0
     /// Offset of the next byte to map for the first time.
     var next = 0
-    /// Highest offset that the peer's window permits; never moves back.
+    /// Highest offset that the peer's window permits; never moves back once a DATA_ACK has said it.
     var windowEnd = 0
+    /// Whether `windowEnd` comes from a DATA_ACK, and not from the handshake.
+    var isWindowAcknowledged = false
     /// When a DATA_ACK last acknowledged something new.
     var lastAdvance = Instant(nanoseconds: .min / 2)
     /// Ranges to be sent again on another subflow.
